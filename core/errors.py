@@ -82,6 +82,14 @@ class Invalid(AnxinError):
 
 
 __all__ = [
-    "AlertHeld", "AnxinError", "ConfigurationError", "Conflict", "FieldError", "Forbidden", "Invalid",
-    "NotFound", "SchemaMismatch", "Unavailable",
+    "AlertHeld",
+    "AnxinError",
+    "ConfigurationError",
+    "Conflict",
+    "FieldError",
+    "Forbidden",
+    "Invalid",
+    "NotFound",
+    "SchemaMismatch",
+    "Unavailable",
 ]

@@ -40,9 +40,7 @@ class EventType:
 
 
 def _measured(name: str, unit: str, low: float, high: float, *, integer: bool = False) -> EventType:
-    return EventType(
-        name, Lane.TELEMETRY, Number(low, high, integer), Storage.READING, ((name, None),), unit
-    )
+    return EventType(name, Lane.TELEMETRY, Number(low, high, integer), Storage.READING, ((name, None),), unit)
 
 
 def _said(name: str, shape: Shape | None = None, *, lane: Lane = Lane.TELEMETRY) -> EventType:
@@ -76,8 +74,12 @@ EVENT_TYPES: tuple[EventType, ...] = (
     _measured("respiratory_rate", "/min", 2, 60),
     _measured("body_temperature", "°C", 25, 45),
     EventType(
-        "blood_pressure", Lane.TELEMETRY, _BLOOD_PRESSURE, Storage.READING,
-        (("systolic", "systolic"), ("diastolic", "diastolic"), ("pulse", "pulse")), "mmHg",
+        "blood_pressure",
+        Lane.TELEMETRY,
+        _BLOOD_PRESSURE,
+        Storage.READING,
+        (("systolic", "systolic"), ("diastolic", "diastolic"), ("pulse", "pulse")),
+        "mmHg",
     ),
     _measured("glucose", "mmol/L", 0.5, 50),
     _measured("steps", "1", 0, 200_000, integer=True),

@@ -1,0 +1,77 @@
+"""Connections to the database: one pool a process, every session in UTC, errors told apart by whether to retry."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, sql
+from psycopg_pool import AsyncConnectionPool
+
+from core.errors import Unavailable
+
+Connection = AsyncConnection[tuple[Any, ...]]
+Pool = AsyncConnectionPool[Connection]
+
+# Connection lost, out of resources (disk full among them), shut down, internal trouble, lock or serialisation
+# conflict: the same statement may succeed later, so nothing may be rejected for it (design 3).
+RETRYABLE_CLASSES = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
+
+
+def is_retryable(error: BaseException) -> bool:
+    """Whether the same work may succeed later: the server is away, full or busy, and the data is not at fault."""
+    if isinstance(error, Unavailable):
+        return True
+    if not isinstance(error, psycopg.Error):
+        return isinstance(error, OSError)
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return error.sqlstate[:2] in RETRYABLE_CLASSES
+
+
+async def _configure(connection: Connection) -> None:
+    await connection.set_autocommit(True)
+
+
+def make_pool(url: str, *, name: str, min_size: int = 1, max_size: int = 8, timeout_s: float = 10) -> Pool:
+    """A closed pool; enter it with `async with`. Connections are in autocommit: open a transaction where one is meant.
+
+    `name` shows in pg_stat_activity. Waiting longer than `timeout_s` for a connection raises PoolTimeout.
+    """
+    return AsyncConnectionPool(
+        url,
+        connection_class=AsyncConnection,
+        kwargs={
+            "application_name": f"anxin {name}",
+            "options": "-c timezone=UTC",
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+        },
+        min_size=min_size,
+        max_size=max_size,
+        timeout=timeout_s,
+        open=False,
+        name=name,
+        configure=_configure,
+        check=AsyncConnectionPool.check_connection,
+        reconnect_timeout=0,  # the pool keeps trying through the next request; services decide when to give up
+    )
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """One connection, one transaction: committed at the end, rolled back by any exception."""
+    async with pool.connection() as connection, connection.transaction():
+        yield connection
+
+
+async def notify(conn: Connection, channel: str, payload: str = "") -> None:
+    """Wake the listeners of `channel` when the transaction commits. Payloads carry ids only."""
+    await conn.execute("SELECT pg_notify(%s, %s)", (channel, payload))
+
+
+async def listen(conn: Connection, *channels: str) -> None:
+    for channel in channels:
+        await conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
