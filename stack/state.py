@@ -1,0 +1,80 @@
+"""What a data folder remembers between starts: ports and passwords, in a file only its owner reads."""
+
+import json
+import os
+import secrets
+import socket
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from stack.errors import DataFolder, PortTaken
+
+HOST = "127.0.0.1"
+FILE_NAME = "stack.json"
+
+
+@dataclass(frozen=True)
+class StackState:
+    """Ports and passwords of one data folder."""
+
+    pg_port: int
+    mqtt_port: int
+    pg_password: str
+    mqtt_password: str
+
+
+def load_state(data_dir: Path) -> StackState | None:
+    """The saved state, or None in a folder never started. Raises DataFolder if it cannot be read."""
+    file = data_dir / FILE_NAME
+    try:
+        return StackState(**json.loads(file.read_text()))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise DataFolder(
+            f"{file} cannot be read ({error}); restore it from a backup, or choose another --data-dir"
+        ) from error
+
+
+def save_state(data_dir: Path, state: StackState) -> None:
+    """Write the state so that a crash leaves the old or the new one, never half of it."""
+    file = data_dir / FILE_NAME
+    fresh = file.with_suffix(".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as opened:
+        json.dump(asdict(state), opened, indent=1)
+        opened.flush()
+        os.fsync(opened.fileno())
+    fresh.rename(file)
+
+
+def new_state() -> StackState:
+    """Random passwords; ports not chosen yet."""
+    return StackState(0, 0, secrets.token_urlsafe(24), secrets.token_urlsafe(24))
+
+
+def choose_port(asked: int, remembered: int, server: str, option: str) -> int:
+    """The port to listen on: the one asked for, else the remembered one while it is free, else a free one.
+
+    Raises PortTaken when the port asked for is taken.
+    """
+    if asked:
+        if not port_is_free(asked):
+            raise PortTaken(asked, server, option)
+        return asked
+    if remembered and port_is_free(remembered):
+        return remembered
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def port_is_free(port: int) -> bool:
+    """Whether a server could listen there now; connections still closing down do not count."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,5 @@
+"""Fixtures are plugins by subject; each is listed here once."""
+
+pytest_plugins = [
+    "tests.fixtures.servers",
+]
