@@ -9,10 +9,13 @@ import logging
 import re
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
+
+from mqtt5 import PublishPacket
 
 from core.runtime.mqtt_types import (
     PACKET_TOO_LARGE,
+    QOS,
     TOPIC_NAME_INVALID,
     Disconnected,
     OutgoingFull,
@@ -23,6 +26,7 @@ from core.runtime.mqtt_types import (
 log = logging.getLogger(__name__)
 
 MAX_PACKET_ID = 65535
+MAX_PACKET_BYTES = 2**28 - 1  # what the length field of MQTT can say
 SLAB_BYTES = 64 * 1024
 # Wildcards and control characters: a broker answers such a topic by closing the connection, and
 # topics come from outside (a device's response topic).
@@ -31,10 +35,39 @@ _BAD_TOPIC = re.compile("[+#\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\u
 Sent = asyncio.Future[None]
 
 
+class PublishOptions(TypedDict, total=False):
+    """`qos` is 0 or 1; `message_expiry_s`: the broker drops it if it could not deliver by then."""
+
+    qos: int
+    retain: bool
+    response_topic: str | None
+    correlation_data: bytes | None
+    message_expiry_s: int | None
+
+
 def check_topic(topic: str) -> None:
     """Raises PublishRefused for a name no broker would take."""
     if not topic or _BAD_TOPIC.search(topic) or len(topic.encode()) > MAX_PACKET_ID:
         raise PublishRefused(TOPIC_NAME_INVALID)
+
+
+def publish_encoder(topic: str, payload: bytes, options: PublishOptions) -> Callable[[int | None], bytes]:
+    """A function from packet id (None at QoS 0) to the bytes of the PUBLISH. Raises PublishRefused."""
+    check_topic(topic)
+
+    def encode(packet_id: int | None) -> bytes:
+        return PublishPacket(
+            topic,
+            payload,
+            qos=QOS[0 if packet_id is None else 1],
+            retain=options.get("retain", False),
+            packet_id=packet_id,
+            response_topic=options.get("response_topic"),
+            correlation_data=options.get("correlation_data"),
+            message_expiry_interval=options.get("message_expiry_s"),
+        ).write()
+
+    return encode
 
 
 class PacketIds:
@@ -77,7 +110,7 @@ class Outgoing:
         self.ids = PacketIds()
         self._write, self._schedule = write, schedule
         self._limit, self._limit_bytes = limit, limit_bytes
-        self._receive_max, self._max_packet = 0, 0
+        self._receive_max, self._max_packet = 0, MAX_PACKET_BYTES
         self._queue: deque[_Queued] = deque()
         self._queued_bytes = 0
         self._unanswered: dict[int, Sent | None] = {}
@@ -94,7 +127,7 @@ class Outgoing:
     def open(self, *, receive_max: int, max_packet: int | None) -> None:
         """The broker's CONNACK named its limits; what was queued may go."""
         self._receive_max = receive_max
-        self._max_packet = max_packet or 2**28
+        self._max_packet = max_packet or MAX_PACKET_BYTES
         self._wake()
 
     def put(self, encode: Callable[[int | None], bytes], *, qos: int, done: Sent | None) -> None:
@@ -109,12 +142,12 @@ class Outgoing:
         packet_id = self.ids.take() if qos else None
         try:
             frame = encode(packet_id)
-            if self._max_packet and len(frame) > self._max_packet:
-                raise PublishRefused(PACKET_TOO_LARGE)
         except BaseException:
-            if packet_id is not None:
-                self.ids.release(packet_id)
+            self._release(packet_id)
             raise
+        if len(frame) > self._max_packet:
+            self._release(packet_id)
+            raise PublishRefused(PACKET_TOO_LARGE)
         self._queue.append(_Queued(frame, packet_id, done))
         self._queued_bytes += len(frame)
         self.idle.clear()
@@ -168,7 +201,7 @@ class Outgoing:
             self._queue.popleft()
             self._queued_bytes -= len(frame)
             if abandoned:
-                self._abandon(packet_id)
+                self._release(packet_id)
                 continue
             self._handed_over(packet_id, done)
             slab.append(frame)
@@ -182,7 +215,7 @@ class Outgoing:
         if not self.pending:
             self.idle.set()
 
-    def _abandon(self, packet_id: int | None) -> None:
+    def _release(self, packet_id: int | None) -> None:
         if packet_id is not None:
             self.ids.release(packet_id)
 
