@@ -76,7 +76,9 @@ class Supervisor:
             if program.name in self._stopping:
                 return
             wait_s = next_wait(wait_s, time.monotonic() - began)
-            self.report(f"{program.name} ended with code {code}; its log: {self.log_dir / program.name}.log; restarting")
+            self.report(
+                f"{program.name} ended with code {code}; its log: {self.log_dir / program.name}.log; restarting"
+            )
             await asyncio.sleep(wait_s)
             process = await self._spawn(program)
 
