@@ -35,7 +35,7 @@ class Receipt:
     server_time: str
 
     @classmethod
-    def parse(cls, payload: bytes) -> "Receipt":
+    def parse(cls, payload: bytes | bytearray) -> "Receipt":
         body = json.loads(payload)
         rejected = tuple((item["index"], item["reason"]) for item in body["rejected"])
         return cls(body["accepted"], body["duplicate"], rejected, body["server_time"])
