@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="anxin gateway",
         description="Read events, one JSON object a line, publish them as one device and wait for each receipt.",
-        epilog='example:\n  echo \'{"type":"sos"}\' | anxin gateway --device hub-001 --password-file hub.secret --port 1883',
+        epilog='example:\n  echo \'{"type":"sos"}\' | anxin gateway --device hub-001 --password-file F',
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--device", required=True, metavar="ID", help="device id to publish as")

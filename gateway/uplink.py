@@ -137,7 +137,7 @@ class Uplink:
         raise Unavailable(f"No receipt within {within_s:g} s; send the same events again.")
 
     def _publish(self, lane: Lane, payload: bytes, correlation: bytes) -> None:
-        properties = Properties(PacketTypes.PUBLISH)
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         properties.ResponseTopic = self._receipt_topic
         properties.CorrelationData = correlation
         topic = f"anxin/v1/{self.identity.device_id}/up/{lane.value}"

@@ -1,0 +1,28 @@
+"""Every command of the table exists and explains itself with an example."""
+
+import pytest
+
+from anxin.__main__ import COMMANDS, main
+
+
+def test_without_a_word_the_commands_are_listed(capsys):
+    assert main([]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"\n  {word} " in shown for word in COMMANDS)
+
+
+def test_an_unknown_command_is_one_sentence_and_exit_code_2(capsys):
+    assert main(["fly"]) == 2
+    error = capsys.readouterr().err
+    assert "no command 'fly'" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("word", COMMANDS)
+def test_every_command_has_help_with_an_example(word, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([word, "--help"])
+    assert stop.value.code == 0
+    shown = capsys.readouterr().out
+    assert "example:" in shown
+    assert f"anxin {word}" in shown

@@ -1,0 +1,78 @@
+"""What the demo promises before anything runs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stack.demo import main
+from stack.demo_parts import STOP_ORDER, Addresses, fleet, parts
+from stack.demo_ready import ready_document
+from stack.demo_secrets import demo_secrets, write_private
+from stack.servers import RunningStack
+
+
+@pytest.fixture
+def addresses(tmp_path: Path) -> Addresses:
+    stack = RunningStack(
+        data_dir=tmp_path,
+        database_url="postgresql://anxin:secret@127.0.0.1:5555/anxin",
+        mqtt_host="127.0.0.1",
+        mqtt_port=1884,
+        mqtt_platform_username="platform",
+        mqtt_platform_password="p",
+        passwd_file=tmp_path / "passwd",
+        acl_file=tmp_path / "acl",
+        mosquitto_pid=1,
+        postgres_pid=2,
+    )
+    return Addresses(stack, demo_secrets(tmp_path), 8080, 9101, 9102)
+
+
+@pytest.mark.parametrize("variable", ["ANXIN_API_HOST", "ANXIN_STATUS_HOST"])
+def test_the_demo_refuses_to_answer_on_anything_but_loopback(variable, monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv(variable, "0.0.0.0")
+    assert main(["--data-dir", str(tmp_path / "d")]) == 2
+    assert variable in capsys.readouterr().err
+    assert not (tmp_path / "d").exists()
+
+
+def test_secrets_are_random_for_each_folder_private_and_kept(tmp_path: Path):
+    first, again = demo_secrets(tmp_path / "a"), demo_secrets(tmp_path / "a")
+    other = demo_secrets(tmp_path / "b")
+    assert first == again
+    values = [Path(path).read_text() for path in (*first.values(), *other.values())]
+    assert len(set(values)) == 4
+    assert all(Path(path).stat().st_mode & 0o777 == 0o600 for path in first.values())
+
+
+def test_a_private_file_is_replaced_whole_and_never_readable_by_others(tmp_path: Path):
+    target = tmp_path / "ready.json"
+    target.write_text("old")
+    target.chmod(0o644)
+    write_private(target, "new")
+    assert target.read_text() == "new"
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["ready.json"]
+
+
+def test_secrets_reach_the_parts_as_files_and_never_on_a_command_line(addresses: Addresses, tmp_path: Path):
+    secret = Path(addresses.secrets["ANXIN_MASTER_KEY_FILE"]).read_text()
+    programs = [*parts(addresses, tmp_path), fleet(addresses, tmp_path / "fleet.json")]
+    for program in programs:
+        assert secret not in " ".join(program.command)
+        assert "secret@" not in " ".join(program.command)
+    assert all("ANXIN_API_HOST" in program.environment for program in programs)
+
+
+def test_every_part_that_starts_also_stops_in_the_order_of_the_data_path(addresses: Addresses, tmp_path: Path):
+    names = {program.name for program in (*parts(addresses, tmp_path), fleet(addresses, tmp_path))}
+    assert names == set(STOP_ORDER)
+    assert STOP_ORDER.index("fleet") < STOP_ORDER.index("ingest") < STOP_ORDER.index("api")
+
+
+def test_the_ready_file_has_what_the_contract_lists(addresses: Addresses):
+    town = {"accounts": {"admin": {"username": "a", "password": "b"}}, "spare_device": {"id": "x"}}
+    document = json.loads(json.dumps(ready_document(addresses, town)))
+    assert set(document) == {"api_url", "mqtt_host", "mqtt_port", "database_url", "accounts", "spare_device"}
+    assert document["api_url"] == "http://127.0.0.1:8080"
