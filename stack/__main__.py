@@ -1,6 +1,7 @@
 """`anxin stack`: the real broker and the real database on this machine, without Docker and without root."""
 
 import argparse
+import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -74,19 +75,19 @@ def _print_status(stack: servers.RunningStack) -> None:
 
 @contextmanager
 def shown_progress() -> Iterator[Progress]:
-    """A spinner with the current step on a terminal; elsewhere one line for each kind of step."""
+    """A spinner with the current step on a terminal; elsewhere one line a step, without the counting ones."""
     console = Console(stderr=True, highlight=False)
     if console.is_terminal:
         with console.status("looking at the cache") as spinner:
             yield lambda message: spinner.update(message)
         return
-    seen: set[str] = set()
+    last = ""
 
     def line(message: str) -> None:
-        kind = message.partition(" of ")[0].rstrip("0123456789 ")
-        if kind not in seen:
-            seen.add(kind)
+        nonlocal last
+        if message != last and not re.search(r" \d+ of \d+", message):
             print(message, file=sys.stderr, flush=True)
+            last = message
 
     yield line
 

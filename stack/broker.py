@@ -10,7 +10,7 @@ from stack.errors import DiskFull, PortTaken, ServerFailed
 from stack.identity import Identity
 from stack.mosquitto_conf import PLATFORM_USER, BrokerSettings, access_control, configuration, password_line
 from stack.paths import StackPaths
-from stack.processes import end, is_running, last_words, read_pid, spawn_detached, wait_until
+from stack.processes import end, find_process, is_running, last_words, spawn_detached, wait_until
 from stack.state import HOST, StackState, port_is_free
 
 
@@ -30,8 +30,8 @@ def broker_settings(data_dir: Path, port: int, user: str) -> BrokerSettings:
 
 def running_broker(data_dir: Path) -> int:
     """Process id of this folder's broker, 0 if it does not run."""
-    pid = read_pid(data_dir / "mosquitto/mosquitto.pid")
-    return pid if pid and is_running(pid, str(data_dir / "mosquitto/mosquitto.conf")) else 0
+    # Not by a pid file: a start killed before it wrote one would leave a broker nobody finds again.
+    return find_process(str(data_dir / "mosquitto/mosquitto.conf"))
 
 
 def run_broker(data_dir: Path, state: StackState, paths: StackPaths, identity: Identity) -> int:
@@ -54,8 +54,15 @@ def run_broker(data_dir: Path, state: StackState, paths: StackPaths, identity: I
         return not is_running(pid, str(conf)) or lets_in(state.mqtt_port, PLATFORM_USER, state.mqtt_password)
 
     # A stored queue of a million messages is read before the broker listens.
-    if not wait_until(settled, 60) or not is_running(pid, str(conf)):
+    settled_in_time = wait_until(settled, 60)
+    if not is_running(pid, str(conf)):
         raise _failure(settings)
+    if not settled_in_time:
+        end(pid, str(conf), signal.SIGTERM, "Mosquitto")
+        raise ServerFailed(
+            f"Mosquitto runs but does not let the platform's own user in; check {settings.passwd_file} and "
+            f"{settings.log_file}"
+        )
     return pid
 
 

@@ -1,6 +1,7 @@
 """PostgreSQL with TimescaleDB for one data folder: cluster, start, stop."""
 
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -83,7 +84,8 @@ def _create_cluster(
     if not Path("/usr/share/zoneinfo/UTC").exists():
         raise ServerFailed("this machine has no time zone data in /usr/share/zoneinfo; install the package tzdata")
     fresh = data_dir / "postgresql.new"
-    subprocess.run(["rm", "-rf", str(fresh)], check=True)
+    if fresh.exists():
+        shutil.rmtree(fresh)
     fresh.mkdir()
     identity.own(fresh, 0o700)
     password = data_dir / ".pg_password"
@@ -129,8 +131,9 @@ def _clear_leftovers(folder: Path) -> None:
 
     A lock whose process is gone stays: PostgreSQL clears it itself, after its own check of shared memory.
     """
-    if not wait_until(lambda: not working_in(folder), 30):
-        raise ServerFailed(f"processes of an earlier PostgreSQL still use {folder}; stop them: {working_in(folder)}")
+    if not wait_until(lambda: not working_in(folder, "postgres"), 30):
+        left = ", ".join(map(str, working_in(folder, "postgres")))
+        raise ServerFailed(f"processes of an earlier PostgreSQL still use {folder}; stop them first: {left}")
     lock = folder / "postmaster.pid"
     pid = read_pid(lock)
     if pid and Path(f"/proc/{pid}").exists() and not is_running(pid, str(folder)):
@@ -159,6 +162,10 @@ def _answers(state: StackState) -> bool:
             found = conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
             if found is None:
                 conn.execute(f"CREATE DATABASE {DATABASE}")
-    except psycopg.OperationalError:
+    except psycopg.OperationalError as error:
+        if "password authentication failed" in str(error):
+            raise ServerFailed(
+                "PostgreSQL refuses the password this data folder remembers; restore its stack.json from a backup"
+            ) from error
         return False
     return True

@@ -46,7 +46,7 @@ def fetch_packages(workspace: Path, mirror: Mirror, keyring: Path, progress: Pro
     """Download the packages and all they depend on into `workspace`; return the files."""
     configuration = _prepare(workspace, mirror, keyring)
     progress("reading the Debian package index")
-    _apt(configuration, workspace, ["update", "--error-on=any"], progress)
+    _apt(configuration, workspace, ["update"], progress)
     progress("fetching PostgreSQL, TimescaleDB and Mosquitto")
     arguments = ["install", "--download-only", "--yes", "--no-install-recommends", *PACKAGES]
     _apt(configuration, workspace, arguments, progress)
@@ -79,6 +79,8 @@ def apt_configuration(workspace: Path, host_acquire: str) -> str:
         "Dir::Cache": f"{workspace}/cache",
         "Dir::Log": f"{workspace}/log",
         "Acquire::Languages": "none",
+        # A half-fetched index would fail later, in words nobody can act on.
+        "APT::Update::Error-Mode": "any",
     }
     return "\n".join([*kept, *(f'{name} "{value}";' for name, value in own.items())]) + "\n"
 

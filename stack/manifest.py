@@ -8,6 +8,15 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import TypedDict, cast
+
+
+class Manifest(TypedDict):
+    """`layout`: where the files are meant to run; the others: SHA-256 by relative path and by file name."""
+
+    layout: str
+    files: dict[str, str]
+    packages: dict[str, str]
 
 
 def describe(folder: Path) -> dict[str, str]:
@@ -22,11 +31,11 @@ def describe(folder: Path) -> dict[str, str]:
 
 def write_manifest(file: Path, layout: str, root: Path, packages: list[Path]) -> None:
     """Record what `root` and the packages it came from hold. `layout` names where it is meant to run."""
-    content = {
-        "layout": layout,
-        "files": describe(root),
-        "packages": {package.name: _fingerprint(package) for package in packages},
-    }
+    content = Manifest(
+        layout=layout,
+        files=describe(root),
+        packages={package.name: _fingerprint(package) for package in packages},
+    )
     file.write_text(json.dumps(content, indent=1, sort_keys=True))
 
 
@@ -49,13 +58,13 @@ def sound_packages(file: Path, folder: Path) -> list[Path]:
     return [folder / name for name in sorted(packages)]
 
 
-def _read(file: Path) -> dict[str, dict[str, str]] | None:
+def _read(file: Path) -> Manifest | None:
     try:
         content = json.loads(file.read_text())
     except (OSError, ValueError):
         return None
-    whole = isinstance(content, dict) and {"layout", "files", "packages"} <= content.keys()
-    return content if whole else None
+    whole = isinstance(content, dict) and Manifest.__required_keys__ <= content.keys()
+    return cast(Manifest, content) if whole else None
 
 
 def _matches(path: Path, fingerprint: str) -> bool:

@@ -48,13 +48,20 @@ def is_running(pid: int, mark: str) -> bool:
     return state not in ("Z", "X") and mark.encode() in command.split(b"\0")
 
 
-def working_in(folder: Path) -> list[int]:
-    """Processes whose working directory is `folder`, as far as this user may see."""
+def find_process(mark: str) -> int:
+    """The process whose command line holds `mark` as one of its words, 0 if there is none."""
+    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    return next((pid for pid in pids if is_running(pid, mark)), 0)
+
+
+def working_in(folder: Path, program: str) -> list[int]:
+    """Processes of `program` whose working directory is `folder`, as far as this user may see."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                if (entry / "cwd").readlink() == folder:
+                inside = (entry / "cwd").readlink() == folder
+                if inside and Path((entry / "comm").read_text().strip()).name == program:
                     found.append(int(entry.name))
             except OSError:
                 continue  # ended meanwhile, or another user's and so not one of our servers

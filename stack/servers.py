@@ -61,6 +61,7 @@ def start(data_dir: Path, *, pg_port: int = 0, mqtt_port: int = 0, progress: Pro
     """
     paths = install(progress)
     identity = server_identity()
+    require_reachable(paths.root, identity)
     with _owned(data_dir, identity, progress) as folder:
         state = _choose_ports(folder, load_state(folder) or new_state(), pg_port, mqtt_port)
         save_state(folder, state)
@@ -167,6 +168,7 @@ def _owned(data_dir: Path, identity: Identity, progress: Progress) -> Iterator[P
     folder = data_dir.absolute()
     require_reachable(folder, identity)
     with disk_errors_named(folder):
+        _require_usable(folder, identity)
         if not folder.exists():
             previous = os.umask(0o022)
             try:
@@ -177,6 +179,27 @@ def _owned(data_dir: Path, identity: Identity, progress: Progress) -> Iterator[P
             folder.chmod(folder.stat().st_mode | 0o011)
         with locked(folder / "lock", "another start uses this data folder, waiting for it", progress):
             yield folder
+
+
+def _require_usable(folder: Path, identity: Identity) -> None:
+    """Raise DataFolder for what a start cannot use and must not overwrite."""
+    cluster = folder / "postgresql"
+    if folder.exists() and not folder.is_dir():
+        raise DataFolder(f"{folder} is not a folder; choose another --data-dir")
+    if not cluster.exists():
+        return
+    if cluster.stat().st_uid != identity.uid:
+        raise DataFolder(
+            f"the database in {folder} belongs to another user than {identity.user}, who would run it; start it as "
+            "the user who made it, or choose another --data-dir"
+        )
+    if not (cluster / "PG_VERSION").exists() and any(cluster.iterdir()):
+        raise DataFolder(f"{cluster} holds files that are no database; move them away or choose another --data-dir")
+    if load_state(folder) is None:
+        raise DataFolder(
+            f"{folder} holds a database but its passwords (stack.json) are gone; restore that file from a backup, "
+            "or choose another --data-dir"
+        )
 
 
 @contextmanager

@@ -64,9 +64,21 @@ def choose_port(asked: int, remembered: int, server: str, option: str) -> int:
         return asked
     if remembered and port_is_free(remembered):
         return remembered
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    return _free_port()
+
+
+def _free_port() -> int:
+    """A free port below the range the kernel hands to outgoing connections.
+
+    Inside that range a client's own connection could take the port while a server restarts, and a client
+    that retries a closed port there can end up connected to itself.
+    """
+    first_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    lowest, highest = (10_000, first_outgoing) if first_outgoing > 12_000 else (61_001, 65_536)
+    while True:
+        port = lowest + secrets.randbelow(highest - lowest)
+        if port_is_free(port):
+            return port
 
 
 def port_is_free(port: int) -> bool:

