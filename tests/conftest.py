@@ -1,5 +1,6 @@
 """Fixtures are plugins by subject; each is listed here once."""
 
 pytest_plugins = [
+    "tests.fixtures.lone_broker",
     "tests.fixtures.servers",
 ]
