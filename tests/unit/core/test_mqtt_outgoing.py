@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Callable
 
 import mqtt5
 import pytest
@@ -12,7 +13,7 @@ class Wire:
 
     def __init__(self, *, limit: int = 100, limit_bytes: int = 10**6) -> None:
         self.writes: list[bytes] = []
-        self.work: list = []
+        self.work: list[Callable[[], None]] = []
         self.outgoing = Outgoing(self.writes.append, self.work.append, limit=limit, limit_bytes=limit_bytes)
 
     def run(self) -> list[mqtt5.PublishPacket]:
@@ -20,15 +21,17 @@ class Wire:
         work, self.work[:] = list(self.work), []
         for job in work:
             job()
-        data, packets = b"".join(self.writes), []
+        data = b"".join(self.writes)
+        packets: list[mqtt5.PublishPacket] = []
         self.writes.clear()
         while data:
             packet, size = mqtt5.read(memoryview(data))
+            assert isinstance(packet, mqtt5.PublishPacket)
             packets.append(packet)
             data = data[size:]
         return packets
 
-    def put(self, payload: bytes = b"x", *, qos: int = 1) -> asyncio.Future:
+    def put(self, payload: bytes = b"x", *, qos: int = 1) -> asyncio.Future[None]:
         done = asyncio.get_running_loop().create_future()
         self.outgoing.put(publish_encoder("t", payload, {}), qos=qos, done=done)
         return done
