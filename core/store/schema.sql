@@ -7,15 +7,15 @@ CREATE EXTENSION IF NOT EXISTS btree_gist;
 -- ---------------------------------------------------------------- places and organisations
 
 CREATE TABLE region (
-    code            char(12) PRIMARY KEY CHECK (code ~ '^[0-9]{12}$'),
+    code            text PRIMARY KEY CHECK (code ~ '^[0-9]{12}$'),
     name            text NOT NULL,
     level           text NOT NULL CHECK (level IN ('province', 'city', 'county', 'township', 'village')),
-    parent_code     char(12) REFERENCES region,
+    parent_code     text REFERENCES region,
     time_zone       text NOT NULL,            -- IANA name; days and schedules are local (design 7)
     urban_rural     char(3),
     valid_from      date NOT NULL DEFAULT '1949-10-01',
     valid_to        date,
-    replaced_by     char(12) REFERENCES region
+    replaced_by     text REFERENCES region
 );
 CREATE INDEX region_parent ON region (parent_code);
 
@@ -24,7 +24,7 @@ CREATE TABLE organisation (
     name            text NOT NULL,
     org_type        text NOT NULL,
     parent_id       uuid REFERENCES organisation,
-    region_code     char(12) NOT NULL REFERENCES region,
+    region_code     text NOT NULL REFERENCES region,
     status          text NOT NULL DEFAULT 'operating'
                     CHECK (status IN ('planned', 'building', 'operating', 'idle', 'closed')),
     created_at      timestamptz NOT NULL
@@ -55,7 +55,7 @@ CREATE TABLE data_key (
 
 CREATE TABLE dwelling (
     id              uuid PRIMARY KEY,
-    region_code     char(12) NOT NULL REFERENCES region,
+    region_code     text NOT NULL REFERENCES region,
     centre_id       uuid NOT NULL REFERENCES centre,
     data_key_id     uuid NOT NULL REFERENCES data_key,
     address_enc     bytea NOT NULL,
@@ -85,7 +85,7 @@ CREATE INDEX household_dwelling ON household (dwelling_id);
 CREATE TABLE elder (
     id              uuid PRIMARY KEY,
     elder_no        bigint GENERATED ALWAYS AS IDENTITY UNIQUE,   -- printed on stickers, says nothing
-    region_code     char(12) NOT NULL REFERENCES region,
+    region_code     text NOT NULL REFERENCES region,
     centre_id       uuid NOT NULL REFERENCES centre,
     household_id    uuid REFERENCES household,
     data_key_id     uuid NOT NULL REFERENCES data_key,
@@ -159,7 +159,7 @@ CREATE TABLE role_assignment (
     role            text NOT NULL CHECK (role IN
                     ('admin', 'operator', 'shift_supervisor', 'responder', 'visitor', 'family_member', 'regulator')),
     centre_id       uuid REFERENCES centre,       -- for the staff of a centre
-    region_code     char(12) REFERENCES region,   -- for a regulator: this region and all below it
+    region_code     text REFERENCES region,   -- for a regulator: this region and all below it
     valid           tstzrange NOT NULL DEFAULT tstzrange('-infinity', NULL),
     CHECK (role NOT IN ('operator', 'shift_supervisor', 'responder', 'visitor') OR centre_id IS NOT NULL),
     CHECK (role <> 'regulator' OR region_code IS NOT NULL)
@@ -394,7 +394,7 @@ CREATE TABLE alert (
     elder_id        uuid REFERENCES elder,
     elder_ids       uuid[] NOT NULL DEFAULT '{}',   -- everybody who lives with it: family scope
     centre_id       uuid NOT NULL REFERENCES centre,
-    region_code     char(12) NOT NULL,
+    region_code     text NOT NULL,
     rule            text NOT NULL,
     rule_version    integer NOT NULL,
     severity        text NOT NULL CHECK (severity IN ('p0', 'p1', 'p2', 'p3')),
