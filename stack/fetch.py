@@ -117,10 +117,11 @@ def _apt(configuration: Path, workspace: Path, arguments: list[str], progress: P
             if match := re.match(r"Get:(\d+) \S+ \S+ \S+ (\S+)", line):
                 progress(f"fetching {match[1]}{total}: {match[2]}" if total else "reading the Debian package index")
     if apt.returncode != 0:
-        raise _apt_failure(output, workspace)
+        raise apt_failure(output, workspace)
 
 
-def _apt_failure(output: list[str], workspace: Path) -> FetchFailed | DiskFull:
+def apt_failure(output: list[str], workspace: Path) -> FetchFailed | DiskFull:
+    """The error that apt's output stands for, with apt's own first complaint in it."""
     text = "\n".join(output)
     if "No space left" in text or "enough free space" in text:
         return DiskFull(workspace)
