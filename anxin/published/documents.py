@@ -4,11 +4,12 @@ import json
 from importlib.metadata import version
 from typing import Any
 
+from api.openapi import openapi_document
+
 from anxin.published.asyncapi import asyncapi_document
 from anxin.published.live_schemas import live_schemas
 from anxin.published.mqtt_schemas import mqtt_schemas
 from anxin.published.settings_page import env_example, settings_page
-from api.openapi import openapi_document
 
 
 def documents() -> dict[str, str]:
