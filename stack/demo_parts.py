@@ -33,6 +33,7 @@ class Addresses:
             "ANXIN_DATABASE_URL": self.stack.database_url,
             "ANXIN_MQTT_URL": self.stack.mqtt_url,
             "ANXIN_API_HOST": "127.0.0.1",
+            "ANXIN_API_DEMO": "true",
             "ANXIN_API_PORT": str(self.api_port),
             "ANXIN_INGEST_STATUS_PORT": str(self.ingest_status_port),
             "ANXIN_ENGINE_STATUS_PORT": str(self.engine_status_port),
