@@ -247,7 +247,7 @@ class MqttSession:
             try:
                 await self._one_connection()
             except LinkFailed as error:
-                if self._closing:
+                if self._closing or self.fatal.done():
                     return
                 self._report.failed(str(error))
             except Exception as error:

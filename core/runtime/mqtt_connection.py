@@ -89,7 +89,6 @@ class MqttConnection(asyncio.Protocol):
         reason = self._reason or (f"{type(exc).__name__}: {exc}" if exc else "the broker closed the connection")
         self._reason = reason
         self._transport = None
-        self.unacked.clear()
         self.outgoing.lost(reason)
         for answer in self._answers.values():
             answer.cancel()

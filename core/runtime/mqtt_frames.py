@@ -74,8 +74,8 @@ class FrameReader:
             self._break(str(error))
             return
         if needed is not None and needed <= len(rest):
-            # The codec reports "not enough bytes" for a whole packet with a wrong length inside, too:
-            # waiting for more would wait for ever.
+            # The codec of today answers ValueError here. Should one ever ask for more bytes of a whole
+            # packet, waiting would be for ever and without bound.
             self._break("a packet is shorter inside than it says")
         elif needed is not None and needed > self._max_packet:
             self._break(f"a packet of {needed} bytes exceeds the {self._max_packet} agreed")

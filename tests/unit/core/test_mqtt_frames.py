@@ -85,3 +85,13 @@ def test_the_length_of_a_frame_is_read_at_every_width(length):
     head.append(rest)
     assert frame_length(head) == len(head) + length
     assert frame_length(head[:-1]) is None
+
+
+def test_a_codec_that_wants_more_of_a_whole_packet_is_not_waited_for(monkeypatch):
+    def never_enough(buffer: memoryview) -> None:
+        raise IndexError("Not enough bytes")
+
+    monkeypatch.setattr(mqtt5, "read", never_enough)
+    reader = FrameReader(max_packet=1000)
+    assert reader.feed(publish(b"whole", 1)) == []
+    assert reader.broken == "a packet is shorter inside than it says"

@@ -245,6 +245,7 @@ async def test_close_waits_for_what_is_on_its_way_but_not_for_ever():
         await peer.next(mqtt5.ConnectPacket)
         peer.send(WELCOME)
         packet = await peer.next(mqtt5.PublishPacket)
+        assert packet.packet_id is not None
         await asyncio.sleep(0.1)
         peer.send(mqtt5.PubAckPacket(packet.packet_id).write())
         await peer.next(mqtt5.PublishPacket)  # the second is never answered
