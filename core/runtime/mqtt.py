@@ -113,7 +113,7 @@ class MqttSession:
         self._fatal: asyncio.Future[None] | None = None
         self._report = LinkReport(client_id)
         self._up_at: float | None = None
-        self._closing = False
+        self._closing = self._stopped = False
 
     # --- state
 
@@ -141,6 +141,9 @@ class MqttSession:
         """Raises what a message handler raised; ends quietly on `close()`. A service waits for it."""
         if self._fatal is None:
             raise RuntimeError("the MQTT session is not started")
+        if self._fatal.cancelled():
+            # Cancelling a task cancels the future it awaits: a `wait_for` that ran out must not deafen the next.
+            self._fatal = asyncio.get_running_loop().create_future()
         return self._fatal
 
     # --- life
@@ -163,8 +166,8 @@ class MqttSession:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
-        if self._fatal is not None and not self._fatal.done():
-            self._fatal.set_result(None)
+        if self._fatal is not None and not self.fatal.done():
+            self.fatal.set_result(None)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -241,18 +244,18 @@ class MqttSession:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         backoff = Backoff(random.random)
-        while not self.fatal.done():
+        while not self._stopped:
             self.epoch += 1
             self._up_at = None
             try:
                 await self._one_connection()
             except LinkFailed as error:
-                if self._closing or self.fatal.done():
+                if self._closing or self._stopped:
                     return
                 self._report.failed(str(error))
             except Exception as error:
                 self._crashed(error)
-            if self._closing or self.fatal.done():
+            if self._closing or self._stopped:
                 return
             await asyncio.sleep(backoff.next_delay(loop.time() - self._up_at if self._up_at else 0.0))
 
@@ -343,6 +346,7 @@ class MqttSession:
         self.connected.set()
 
     def _crashed(self, error: BaseException) -> None:
+        self._stopped = True
         self._report.crashed(error)
         if not self.fatal.done():
             self.fatal.set_exception(error)

@@ -165,6 +165,30 @@ async def test_a_handler_may_acknowledge_what_came_with_the_welcome():
     assert [message.received_at for message in batches[0]] == [42.0, 42.0]
 
 
+async def test_a_failing_handler_is_reported_also_after_somebody_stopped_waiting_for_it():
+    proceed = asyncio.Event()
+
+    async def script(peer: Peer, n: int) -> None:
+        await peer.next(mqtt5.ConnectPacket)
+        if n == 1:
+            peer.send(WELCOME)
+            await proceed.wait()
+            return
+        peer.send(WELCOME, publish(b"sos"))
+        await peer.next(mqtt5.DisconnectPacket)
+
+    def fail(messages: list[Message]) -> None:
+        raise RuntimeError("a bug")
+
+    async with broker(script) as port, session(port, fail) as one:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(one.fatal, 0.05)
+        proceed.set()
+        with pytest.raises(RuntimeError, match="a bug"):
+            await asyncio.wait_for(one.fatal, 20)
+        assert one.connects <= 2
+
+
 async def test_messages_in_front_of_a_fault_are_still_delivered():
     got: list[bytes] = []
 
