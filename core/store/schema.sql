@@ -418,6 +418,8 @@ CREATE TABLE alert (
     clocks          jsonb NOT NULL DEFAULT '[]',
     dispatches      jsonb NOT NULL DEFAULT '[]',
     parent_alert_id uuid REFERENCES alert,
+    verified        text CHECK (verified IN ('real', 'false', 'no_answer')),   -- the newest answer of `verify`
+    outcome         text,                     -- of `resolve`
     close_code      text,
     note            text,
     resolved_at     timestamptz,
@@ -432,6 +434,9 @@ CREATE INDEX alert_centre_live ON alert (centre_id) WHERE status <> 'closed';
 CREATE INDEX alert_elder ON alert (elder_id, opened_at DESC);
 CREATE INDEX alert_confirm_due ON alert (confirm_due_at) WHERE status = 'pending_confirm';
 CREATE INDEX alert_subject ON alert (subject_kind, subject_id, rule, opened_at DESC);
+-- What intake reads for every cry: the unclosed alerts of a subject and of an elder, however many closed ones lie behind.
+CREATE INDEX alert_subject_unclosed ON alert (subject_kind, subject_id) WHERE status <> 'closed';
+CREATE INDEX alert_elder_unclosed ON alert (elder_id) WHERE status <> 'closed';
 
 -- The one counter that numbers alert events without gaps: taken as the last statement before the commit,
 -- so a smaller number is never committed after a larger one was seen (design 5).
