@@ -371,7 +371,8 @@ CREATE TABLE device_state (
     worn            boolean,
     worn_at         timestamptz,
     link            text,                     -- online, offline: birth and last will
-    link_at         timestamptz
+    link_at         timestamptz,
+    link_from       text                      -- session that said it: an older session's late last will is no news
 ) WITH (fillfactor = 70);
 
 CREATE TABLE ingest_count (

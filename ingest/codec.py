@@ -1,0 +1,46 @@
+"""A payload of the alarm or telemetry topic to events and rejections. Pure, and never a traceback for any bytes."""
+
+from typing import Any
+
+from core.domain.event_types import Lane
+from ingest.event import UNREADABLE_ALARM, Cry, Decoded, Event, Micros, Refused, Rejection
+from ingest.event_check import check_event
+from ingest.json_text import parse_json
+
+MAX_EVENTS = 1000
+
+
+def decode(payload: bytes, lane: Lane, received: Micros) -> Decoded:
+    """Every event of the message ends in exactly one of the two lists; one bad event never harms its neighbours.
+
+    A message that cannot be read at all is one rejection with index None; on the alarm lane it carries a cry,
+    because a truncated SOS must still reach a person.
+    """
+    try:
+        sources, sent_at = _events_of(parse_json(payload))
+    except Refused as refused:
+        cries = [Cry(UNREADABLE_ALARM, received, clock_suspect=False)] if lane is Lane.ALARM else []
+        return Decoded([], [Rejection(None, refused.reason, refused.detail, cries=cries)])
+    decoded = Decoded([], [])
+    for index, source in enumerate(sources):
+        result = check_event(source, index, lane, received, sent_at)
+        if type(result) is Event:
+            decoded.events.append(result)
+        else:
+            assert isinstance(result, Rejection)
+            decoded.rejections.append(result)
+    return decoded
+
+
+def _events_of(message: Any) -> tuple[list[Any], Any]:
+    """(events, sent_at) of `{"sent_at"?, "events": […]}` or of one bare event."""
+    if type(message) is not dict:
+        raise Refused("malformed_json", "The message must be a JSON object.")
+    if "events" not in message:
+        return [message], None
+    events = message["events"]
+    if type(events) is not list:
+        raise Refused("malformed_json", "events must be a JSON array.")
+    if len(events) > MAX_EVENTS:
+        raise Refused("too_many_events", f"The message has {len(events)} events; at most {MAX_EVENTS} are taken.")
+    return events, message.get("sent_at")

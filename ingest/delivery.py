@@ -1,0 +1,59 @@
+"""A message on its way through ingest, and the pieces of it that each end in exactly one outcome."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from core.runtime.mqtt import Message
+from ingest.control import LinkWord, ResultWord
+from ingest.event import Event, Micros, Rejection
+from ingest.topics import Kind
+from registry.directory import DeviceEntry
+
+
+class Outcome(StrEnum):
+    """What became of a piece. `echo`: the copy of an alarm that another worker stored."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    ECHO = "echo"
+    REJECTED = "rejected"
+    IGNORED = "ignored"
+
+
+RECEIVED = "received"
+
+Content = Event | Rejection | LinkWord | ResultWord | None
+
+
+@dataclass(slots=True, eq=False)
+class Piece:
+    """One unit of the accounting. `content` None: nothing to store, ignored.
+
+    `device_no`, `device_id`: whose rows it becomes (the child's, if it names one). `key` None: no election, it is
+    always the first. `insist`: on losing to a key of this very worker it is stored under a unique one instead.
+    """
+
+    delivery: "Delivery"
+    content: Content
+    device_no: int | None = None
+    device_id: str = ""
+    key: bytes | None = None
+    insist: bool = False
+    outcome: Outcome | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Delivery:
+    """One received message. `entry` is the publishing device; None when the registry does not know it."""
+
+    message: Message
+    device_id: str
+    kind: Kind | None
+    received: Micros
+    entry: DeviceEntry | None = None
+    pieces: list[Piece] = field(default_factory=list)
+
+    @property
+    def key_scope(self) -> int:
+        """Keys are per publishing device; 0, no device's number, for unknown ones (their keys hold the id)."""
+        return self.entry.device_no if self.entry is not None else 0

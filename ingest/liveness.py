@@ -1,0 +1,78 @@
+"""What a batch says of each device's current state, one entry a device. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ingest.control import LinkWord
+from ingest.delivery import Piece
+from ingest.event import Event, Micros
+
+
+@dataclass(slots=True)
+class DeviceNews:
+    """Newest of each kind within a batch; None where the batch says nothing. `link_from`: the session's name."""
+
+    last_seen: Micros
+    last_at: Micros | None = None
+    battery_pct: float | None = None
+    battery_at: Micros | None = None
+    worn: bool | None = None
+    worn_at: Micros | None = None
+    link: str | None = None
+    link_at: Micros | None = None
+    link_from: str | None = None
+
+
+def news_of(pieces: Iterable[Piece]) -> list[tuple[int, DeviceNews]]:
+    """(device_no, news), sorted by device: two workers that lock rows in one order do not deadlock.
+
+    A message of an authenticated device is a sign of life of it even when its content is bad or a duplicate; a last
+    will, which the broker sends, and a stored replay are not.
+    """
+    news: dict[int, DeviceNews] = {}
+    for piece in pieces:
+        content, entry, received = piece.content, piece.delivery.entry, piece.delivery.received
+        if entry is None or content is None:
+            continue
+        if type(content) is LinkWord:
+            _link(news, entry.device_no, content, received)
+            continue
+        own = _seen(news, entry.device_no, received)
+        if type(content) is Event and piece.device_no is not None:
+            _tell(own if piece.device_no == entry.device_no else _seen(news, piece.device_no, received), content)
+    return sorted(news.items())
+
+
+def _seen(news: dict[int, DeviceNews], device_no: int, received: Micros) -> DeviceNews:
+    known = news.get(device_no)
+    if known is None:
+        known = news[device_no] = DeviceNews(received)
+    elif received > known.last_seen:
+        known.last_seen = received
+    return known
+
+
+def _tell(known: DeviceNews, event: Event) -> None:
+    at = event.at
+    if known.last_at is None or at > known.last_at:
+        known.last_at = at
+    name = event.type.name
+    if name == "battery":
+        if known.battery_at is None or at >= known.battery_at:
+            known.battery_pct, known.battery_at = float(event.value), at
+    elif name == "worn" and (known.worn_at is None or at >= known.worn_at):
+        known.worn, known.worn_at = event.value, at
+
+
+def _link(news: dict[int, DeviceNews], device_no: int, word: LinkWord, received: Micros) -> None:
+    known = news.get(device_no)
+    if word.online:
+        known = _seen(news, device_no, received)
+    elif known is None:
+        known = news[device_no] = DeviceNews(0)
+    if known.link_at is not None and received < known.link_at:
+        return
+    if not word.online and known.link == "online" and known.link_from != word.session:
+        return  # the late last will of an earlier session says nothing about the one that came after it
+    known.link = "online" if word.online else "offline"
+    known.link_at, known.link_from = received, word.session

@@ -1,0 +1,101 @@
+-- stage --
+-- Once a connection: where a batch lands before the server decides what of it is new.
+CREATE TEMP TABLE key_stage (number integer NOT NULL, device_no integer NOT NULL, key bytea NOT NULL)
+    ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE state_stage (
+    device_no integer NOT NULL, last_seen timestamptz, last_at timestamptz, battery_pct real, battery_at timestamptz,
+    worn boolean, worn_at timestamptz, link text, link_at timestamptz, link_from text
+) ON COMMIT DELETE ROWS;
+
+-- copy_keys --
+COPY pg_temp.key_stage (number, device_no, key) FROM STDIN (FORMAT BINARY);
+
+-- copy_state --
+COPY pg_temp.state_stage FROM STDIN (FORMAT BINARY);
+
+-- copy_reading --
+COPY reading (device_no, metric, at, value, suspect) FROM STDIN (FORMAT BINARY);
+
+-- copy_event --
+COPY event (device_no, at, received_at, type, value, zone, key, suspect, clock_suspect) FROM STDIN (FORMAT BINARY);
+
+-- copy_position --
+COPY position (device_no, at, lat, lng, accuracy_m, source) FROM STDIN (FORMAT BINARY);
+
+-- copy_dead_letter --
+COPY dead_letter (received_at, id, topic, device_id, lane, event_index, reason, detail, payload)
+    FROM STDIN (FORMAT BINARY);
+
+-- elect --
+-- Enter the staged keys, sorted (workers that lock in one order do not deadlock); answers the numbers of those that
+-- were there before. A key that another worker is just entering is waited for.
+WITH won AS (
+    INSERT INTO event_key (device_no, key, worker, received_at)
+    SELECT device_no, key, %(worker)s, %(received_at)s FROM key_stage ORDER BY device_no, key
+    ON CONFLICT DO NOTHING
+    RETURNING device_no, key
+)
+SELECT s.number FROM key_stage s LEFT JOIN won USING (device_no, key) WHERE won.key IS NULL;
+
+-- holders --
+-- Which worker entered the key of each of these losers. A statement of its own: it must see what was committed
+-- while the election waited.
+SELECT s.number, k.worker
+FROM key_stage s JOIN event_key k USING (device_no, key)
+WHERE s.number = ANY(%(numbers)s);
+
+-- clear_keys --
+DELETE FROM key_stage;
+
+-- move_state --
+-- Current state, forwards only.
+INSERT INTO device_state AS d
+    (device_no, last_seen, last_at, battery_pct, battery_at, worn, worn_at, link, link_at, link_from)
+SELECT device_no, last_seen, coalesce(last_at, last_seen), battery_pct, battery_at, worn, worn_at, link, link_at,
+       link_from
+FROM state_stage ORDER BY device_no
+ON CONFLICT (device_no) DO UPDATE SET
+    last_seen = greatest(d.last_seen, excluded.last_seen),
+    last_at = greatest(d.last_at, excluded.last_at),
+    battery_pct = CASE WHEN excluded.battery_at >= coalesce(d.battery_at, '-infinity')
+                       THEN excluded.battery_pct ELSE d.battery_pct END,
+    battery_at = greatest(d.battery_at, excluded.battery_at),
+    worn = CASE WHEN excluded.worn_at >= coalesce(d.worn_at, '-infinity') THEN excluded.worn ELSE d.worn END,
+    worn_at = greatest(d.worn_at, excluded.worn_at),
+    -- The last will of an earlier session may come after the birth of the next one: it is no news.
+    (link, link_at, link_from) = (
+        SELECT CASE WHEN news THEN excluded.link ELSE d.link END,
+               CASE WHEN news THEN excluded.link_at ELSE d.link_at END,
+               CASE WHEN news THEN excluded.link_from ELSE d.link_from END
+        FROM (SELECT excluded.link IS NOT NULL
+                     AND excluded.link_at >= coalesce(d.link_at, '-infinity')
+                     AND (excluded.link = 'online' OR d.link IS DISTINCT FROM 'online'
+                          OR d.link_from IS NOT DISTINCT FROM excluded.link_from) AS news) AS word);
+
+-- touch_state --
+-- The alarm lane's form: an emergency does not wait for a row that a telemetry batch holds. Whoever holds it is just
+-- writing a sign of life of this moment.
+WITH free AS (
+    SELECT device_no FROM device_state WHERE device_no IN (SELECT device_no FROM state_stage)
+    ORDER BY device_no FOR UPDATE SKIP LOCKED
+), moved AS (
+    UPDATE device_state d SET last_seen = greatest(d.last_seen, s.last_seen), last_at = greatest(d.last_at, s.last_at)
+    FROM state_stage s JOIN free USING (device_no)
+    WHERE d.device_no = s.device_no
+)
+INSERT INTO device_state (device_no, last_seen, last_at)
+SELECT device_no, last_seen, coalesce(last_at, last_seen) FROM state_stage s
+WHERE NOT EXISTS (SELECT FROM device_state d WHERE d.device_no = s.device_no)
+ORDER BY device_no
+ON CONFLICT (device_no) DO NOTHING;
+
+-- count --
+INSERT INTO ingest_count AS c (worker, lane, outcome, events)
+SELECT %(worker)s, lane, outcome, events
+FROM unnest(%(lanes)s::text[], %(outcomes)s::text[], %(events)s::bigint[]) AS t (lane, outcome, events)
+ORDER BY lane, outcome
+ON CONFLICT (worker, lane, outcome) DO UPDATE SET events = c.events + excluded.events;
+
+-- pulse --
+INSERT INTO component_pulse (component, detail, at) VALUES (%(component)s, %(detail)s, %(at)s)
+ON CONFLICT (component) DO UPDATE SET detail = excluded.detail, at = excluded.at;

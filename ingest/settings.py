@@ -1,0 +1,63 @@
+"""Settings of an ingest worker."""
+
+from pydantic import Field
+
+from core.runtime.settings import BrokerSettings, DatabaseSettings, LogSettings
+
+
+class IngestSettings(DatabaseSettings, BrokerSettings, LogSettings):
+    """One worker: `anxin ingest --worker N`."""
+
+    ingest_worker: int = Field(
+        default=1, ge=1, le=999, description="Number of this worker; no two running workers may share one."
+    )
+    ingest_client_id_prefix: str = Field(
+        default="anxin-ingest",
+        pattern="^[a-z0-9-]{1,40}$",
+        description="Start of the worker's stable MQTT client ids; changing it leaves the old sessions at the broker.",
+    )
+    ingest_batch_max_events: int = Field(
+        default=2000, ge=1, le=20_000, description="Telemetry events that close a batch."
+    )
+    ingest_batch_max_age_ms: int = Field(
+        default=50, ge=0, le=5000, description="Age of its oldest message that closes a telemetry batch."
+    )
+    ingest_telemetry_receive_maximum: int = Field(
+        default=8000,
+        ge=1,
+        le=65535,
+        description="Unacknowledged telemetry messages the broker may have on the way: the bound on memory.",
+    )
+    ingest_alarm_receive_maximum: int = Field(default=2000, ge=1, le=65535, description="The same for the alarm lane.")
+    ingest_overflow_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        ge=1024 * 1024,
+        le=4 * 1024**3,
+        description="Waiting payload above which QoS 0 messages, which nothing holds back, are dropped and counted.",
+    )
+    ingest_telemetry_session_expiry_seconds: int = Field(
+        default=600,
+        ge=0,
+        le=7 * 86_400,
+        description="How long the broker keeps telemetry for a worker that is away; a removed worker's share is lost.",
+    )
+    ingest_alarm_session_expiry_seconds: int = Field(
+        default=86_400, ge=0, le=7 * 86_400, description="How long the broker keeps alarms for a worker that is away."
+    )
+    ingest_retry_max_seconds: float = Field(
+        default=5, ge=0.1, le=60, description="Longest pause between telemetry attempts while the database is away."
+    )
+    ingest_alarm_retry_max_seconds: float = Field(default=1, ge=0.05, le=5, description="The same for alarms.")
+    ingest_write_timeout_seconds: float = Field(
+        default=30, ge=1, le=300, description="A batch not committed by then counts as a database that is away."
+    )
+    ingest_stop_seconds: float = Field(
+        default=8, ge=0, le=60, description="Time a stopping worker has to commit what it holds; the rest comes again."
+    )
+    ingest_downlink_poll_ms: int = Field(
+        default=1000, ge=100, le=60_000, description="Worst added delay of a command when its wake-up call was lost."
+    )
+    ingest_status_host: str = Field(default="127.0.0.1", description="Address of /healthz, /readyz and /metrics.")
+    ingest_status_port: int = Field(
+        default=9101, ge=0, le=65535, description="Port of the status pages; 0 takes a free one."
+    )

@@ -1,0 +1,103 @@
+"""What a batch's winners become: rows of reading, event, position and dead_letter. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from core.domain.event_types import EVENT_TYPES, Storage
+from core.domain.ids import new_id
+from core.domain.metrics import METRIC_BY_NAME
+from ingest import rows
+from ingest.delivery import Outcome, Piece
+from ingest.event import Event, Rejection
+from ingest.event_time import instant
+from ingest.json_text import MAX_BYTES, to_bytes
+
+# Type name -> (metric number, member of the value) of each row a reading becomes.
+_METRICS = {
+    event_type.name: tuple((METRIC_BY_NAME[name].number, member) for name, member in event_type.metrics)
+    for event_type in EVENT_TYPES
+    if event_type.storage is Storage.READING
+}
+
+
+@dataclass(slots=True)
+class Tables:
+    """Rows in binary COPY form by table."""
+
+    reading: list[bytes] = field(default_factory=list)
+    event: list[bytes] = field(default_factory=list)
+    position: list[bytes] = field(default_factory=list)
+    dead_letter: list[bytes] = field(default_factory=list)
+
+
+def tables_of(pieces: Iterable[tuple[Piece, Outcome]]) -> Tables:
+    """Rows of everything accepted or rejected; duplicates, echoes and what is ignored leave none."""
+    tables = Tables()
+    for piece, outcome in pieces:
+        content = piece.content
+        if outcome is Outcome.REJECTED:
+            assert type(content) is Rejection
+            tables.dead_letter.append(dead_letter_row(piece, content))
+        elif outcome is Outcome.ACCEPTED and type(content) is Event:
+            assert piece.device_no is not None
+            _store(tables, piece.device_no, piece, content)
+    return tables
+
+
+def _store(tables: Tables, device_no: int, piece: Piece, event: Event) -> None:
+    storage = event.type.storage
+    if storage is Storage.READING:
+        value, at, suspect = event.value, event.at, event.suspect
+        for number, member in _METRICS[event.type.name]:
+            measured = value if member is None else value.get(member)
+            if measured is not None:
+                tables.reading.append(rows.reading_row(device_no, number, at, measured, suspect))
+    elif storage is Storage.EVENT:
+        tables.event.append(_event_row(device_no, piece, event))
+    else:
+        tables.position.append(_position_row(device_no, event))
+
+
+def _event_row(device_no: int, piece: Piece, event: Event) -> bytes:
+    assert piece.key is not None
+    return rows.row(
+        rows.int4(device_no),
+        rows.time(event.at),
+        rows.time(piece.delivery.received),
+        rows.text(event.type.name),
+        rows.maybe(rows.jsonb, None if event.value is None else to_bytes(event.value)),
+        rows.maybe(rows.text, event.zone),
+        rows.raw(piece.key),
+        rows.boolean(event.suspect),
+        rows.boolean(event.clock_suspect),
+    )
+
+
+def _position_row(device_no: int, event: Event) -> bytes:
+    value = event.value
+    return rows.row(
+        rows.int4(device_no),
+        rows.time(event.at),
+        rows.float8(value["lat"]),
+        rows.float8(value["lng"]),
+        rows.maybe(rows.float4, value.get("accuracy_m")),
+        rows.maybe(rows.text, value.get("source")),
+    )
+
+
+def dead_letter_row(piece: Piece, rejection: Rejection) -> bytes:
+    delivery = piece.delivery
+    payload = delivery.message.payload if rejection.index is None else to_bytes(rejection.source)
+    if payload is None:
+        payload = delivery.message.payload
+    return rows.row(
+        rows.time(delivery.received),
+        rows.uuid(new_id(instant(delivery.received))),
+        rows.text(delivery.message.topic),
+        rows.maybe(rows.text, delivery.device_id or None),
+        rows.text(delivery.kind.value if delivery.kind is not None else ""),
+        rows.maybe(rows.int4, rejection.index),
+        rows.text(rejection.reason),
+        rows.text(rejection.detail),
+        rows.raw(payload[:MAX_BYTES]),
+    )

@@ -1,0 +1,36 @@
+"""Topics of the contract: who speaks, and on which lane."""
+
+from enum import StrEnum
+
+PREFIX = "anxin/v1/"
+ALARM_FILTER = "anxin/v1/+/up/alarm"
+# Shared: each message goes to one worker. Alarms are not shared, because the broker parks half of them
+# for a worker that is away (design 3).
+SHARED_FILTERS = tuple(f"$share/ingest/anxin/v1/+/up/{kind}" for kind in ("telemetry", "status", "result"))
+
+
+class Kind(StrEnum):
+    ALARM = "alarm"
+    TELEMETRY = "telemetry"
+    STATUS = "status"
+    RESULT = "result"
+
+
+_KINDS = {f"/up/{kind.value}": kind for kind in Kind}
+
+
+def parse_topic(topic: str) -> tuple[str, Kind] | None:
+    """(device id, kind) of an uplink topic, None for any other."""
+    if not topic.startswith(PREFIX):
+        return None
+    device_id, slash, rest = topic[len(PREFIX) :].partition("/")
+    kind = _KINDS.get(slash + rest)
+    return (device_id, kind) if kind is not None and device_id else None
+
+
+def receipt_topic(device_id: str) -> str:
+    return f"{PREFIX}{device_id}/down/receipt"
+
+
+def command_topic(device_id: str) -> str:
+    return f"{PREFIX}{device_id}/down/command"
