@@ -31,7 +31,7 @@ def broker_settings(data_dir: Path, port: int, user: str) -> BrokerSettings:
 def running_broker(data_dir: Path) -> int:
     """Process id of this folder's broker, 0 if it does not run."""
     # Not by a pid file: a start killed before it wrote one would leave a broker nobody finds again.
-    return find_process(str(data_dir / "mosquitto/mosquitto.conf"))
+    return find_process("mosquitto", str(data_dir / "mosquitto/mosquitto.conf"))
 
 
 def run_broker(data_dir: Path, state: StackState, paths: StackPaths, identity: Identity) -> int:

@@ -41,17 +41,29 @@ def spawn_detached(
 def is_running(pid: int, mark: str) -> bool:
     """Whether `pid` lives and its command line holds `mark` (a recycled pid is somebody else's)."""
     try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return state not in ("Z", "X") and mark.encode() in command.split(b"\0")
+    return state not in ("Z", "X") and mark in _command_line(pid)
 
 
-def find_process(mark: str) -> int:
-    """The process whose command line holds `mark` as one of its words, 0 if there is none."""
-    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    return next((pid for pid in pids if is_running(pid, mark)), 0)
+def find_process(program: str, mark: str) -> int:
+    """The process of `program` whose command line holds `mark` as one of its words, 0 if there is none.
+
+    The program's name counts: somebody's editor on the same file must not be taken for the server.
+    """
+    for entry in Path("/proc").iterdir():
+        words = _command_line(int(entry.name)) if entry.name.isdigit() else []
+        if words and Path(words[0]).name == program and is_running(int(entry.name), mark):
+            return int(entry.name)
+    return 0
+
+
+def _command_line(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="surrogateescape").split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def working_in(folder: Path, program: str) -> list[int]:

@@ -115,6 +115,17 @@ def test_a_lock_that_names_another_living_program_does_not_stop_the_start(privat
         bystander.kill()
 
 
+def test_an_editor_on_the_brokers_file_is_not_taken_for_the_broker(private_stack: RunningStack) -> None:
+    conf = private_stack.data_dir / "mosquitto/mosquitto.conf"
+    servers.stop_broker(private_stack.data_dir)
+    with subprocess.Popen(["tail", "-f", str(conf)], stdout=subprocess.DEVNULL) as reader:
+        stopped = servers.status(private_stack.data_dir)
+        assert stopped is not None
+        assert stopped.mosquitto_pid == 0
+        assert servers.start_broker(private_stack.data_dir).mosquitto_pid not in (0, reader.pid)
+        reader.kill()
+
+
 def test_a_port_held_by_another_program_is_refused_before_anything_starts(private_stack: RunningStack) -> None:
     servers.stop(private_stack.data_dir)
     with socket.create_server(("127.0.0.1", 0)) as other:
