@@ -433,6 +433,7 @@ CREATE UNIQUE INDEX alert_live ON alert (subject_kind, subject_id, rule) WHERE s
 CREATE INDEX alert_newest ON alert (opened_at DESC, id DESC);
 CREATE INDEX alert_centre_live ON alert (centre_id) WHERE status <> 'closed';
 CREATE INDEX alert_elder ON alert (elder_id, opened_at DESC);
+CREATE INDEX alert_elders ON alert USING gin (elder_ids);   -- the timeline of everybody who lives there
 CREATE INDEX alert_confirm_due ON alert (confirm_due_at) WHERE status = 'pending_confirm';
 CREATE INDEX alert_subject ON alert (subject_kind, subject_id, rule, opened_at DESC);
 -- What intake reads for every cry: the unclosed alerts of a subject and of an elder, however many closed ones lie behind.
