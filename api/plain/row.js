@@ -22,7 +22,7 @@ export class Row {
     this.buttons = el("div", { class: "buttons" });
     this.problem = el("p", { class: "problem", role: "alert" });
     this.node = el("li", { class: "row" }, badge(alert.severity, `${word(alert.severity)} ${alert.severity.toUpperCase()}`),
-      el("div", { class: "what" }, el("div", { class: "line" }, this.title, this.marks), this.who, this.why, this.when),
+      el("div", { class: "what" }, el("div", { class: "line" }, this.title, this.marks, this.who), el("div", { class: "line" }, this.why, this.when)),
       el("div", { class: "side" }, this.clock, this.holder),
       el("div", { class: "acts" }, this.buttons, this.problem));
     this.node.addEventListener("click", (event) => { if (!event.target.closest("button,form,a")) desk.choose(this.alert); });
