@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from stack.errors import MirrorUnknown
+from stack.settings import StackSettings
 
 SETTING = "ANXIN_DEBIAN_MIRROR"
 
@@ -61,7 +62,7 @@ def find_mirror(environ: Mapping[str, str], apt_folder: Path = Path("/etc/apt"))
     Raises MirrorUnknown when neither names a Debian archive.
     """
     sources = [source for source in read_sources(apt_folder) if source.is_debian]
-    chosen = environ.get(SETTING, "").split()
+    chosen = StackSettings.of(environ).debian_mirror.split()
     main = next(iter(chosen[:1] or [s.uri for s in sources if not s.is_security]), None)
     security = next(iter(chosen[1:2] or [s.uri for s in sources if s.is_security]), None)
     if main is None:
