@@ -9,7 +9,7 @@ from alerts.vocabulary import DELAYED_AFTER
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One event of one device. `device_id` is the effective (child) device, or the publisher where the child is unknown.
+    """One event of one device. `device_id` is the effective (child) device; the publisher, if the child is unknown.
 
     `at` is the device's time, `received_at` ours. `uncertain` is a reason code of the contract: the event itself was
     rejected, but a cry for help rings anyway. `claimed_device` is the child the publisher named, when it is not known.
