@@ -1,12 +1,14 @@
-"""Where the local servers keep their programs and their data.
-
-Root cannot use its own home: /root is closed to the system user the servers run as.
-"""
+"""Where the local servers keep their programs; where their data is, core/runtime/places.py says."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from core.runtime.places import default_data_dir, is_root, user_folder
+from stack.settings import StackSettings
+
+__all__ = ["LAYOUT", "StackPaths", "default_cache_dir", "default_data_dir", "stack_paths"]
 
 # The folder name carries the layout: a new layout never reads an old one's files.
 LAYOUT = "trixie-1"
@@ -45,28 +47,9 @@ def stack_paths(cache_dir: Path) -> StackPaths:
 
 def default_cache_dir(environ: Mapping[str, str] = os.environ, *, root: bool | None = None) -> Path:
     """ANXIN_CACHE_DIR, else /var/cache/anxin for root, else the user's cache folder (XDG)."""
-    chosen = environ.get("ANXIN_CACHE_DIR")
-    if chosen:
-        return Path(chosen).absolute()
-    if _is_root(root):
+    chosen = StackSettings.of(environ).cache_dir
+    if chosen is not None:
+        return chosen.absolute()
+    if is_root(root):
         return Path("/var/cache/anxin")
-    return _user_folder(environ, "XDG_CACHE_HOME", ".cache")
-
-
-def default_data_dir(environ: Mapping[str, str] = os.environ, *, root: bool | None = None) -> Path:
-    """/var/lib/anxin for root, else the user's data folder (XDG)."""
-    if _is_root(root):
-        return Path("/var/lib/anxin")
-    return _user_folder(environ, "XDG_DATA_HOME", ".local/share")
-
-
-def _is_root(root: bool | None) -> bool:
-    return os.geteuid() == 0 if root is None else root
-
-
-def _user_folder(environ: Mapping[str, str], variable: str, below_home: str) -> Path:
-    base = environ.get(variable, "")
-    # The XDG specification: a relative path in these variables is invalid and must be ignored.
-    if base.startswith("/"):
-        return Path(base) / "anxin"
-    return Path(environ.get("HOME") or Path.home()) / below_home / "anxin"
+    return user_folder(environ, "XDG_CACHE_HOME", ".cache")
