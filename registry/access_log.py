@@ -82,6 +82,8 @@ async def verify(conn: Connection, keyring: Keyring, head_file: Path) -> list[st
     problems: list[str] = []
     previous, expected_from = b"", 1
     heads: dict[int, bytes] = {}
+    if await fetch_one(conn, load_queries(*_FILE)["below_the_first"]) is not None:
+        problems.append("there are rows below number 1, which the log never draws")
     seals = await fetch_all(conn, load_queries(*_FILE)["seals"])
     for seal in seals:
         rows = await fetch_all(

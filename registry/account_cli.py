@@ -7,12 +7,11 @@ from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from core.runtime.clock import Clock
-from core.runtime.settings import DatabaseSettings
-from core.store.migrate import check_schema
-from core.store.pool import Connection, make_pool
+from core.store.pool import Connection
 from registry import accounts
 from registry.access import Role
 from registry.accounts import Account, RoleGrant
+from registry.command_connection import command_connection
 
 EXAMPLE = """examples:
   anxin account create li.operator --role operator --centre 0198f6f0-… --display-name "坐席 3"
@@ -76,15 +75,9 @@ def _roles() -> str:
 
 
 async def _run(options: argparse.Namespace) -> str:
-    settings = DatabaseSettings.load()
-    pool = make_pool(
-        settings.database_url.get_secret_value(), name="account", timeout_s=settings.database_timeout_seconds
-    )
-    async with pool, pool.connection() as conn:
-        await check_schema(conn)
-        async with conn.transaction():
-            work: Work = options.work
-            return await work(conn, options, Clock())
+    async with command_connection("account") as conn:
+        work: Work = options.work
+        return await work(conn, options, Clock())
 
 
 async def _create(conn: Connection, options: argparse.Namespace, clock: Clock) -> str:

@@ -14,7 +14,7 @@ from registry.rows import fetch_all
 _FILE = ("registry", "queries_elders.sql")
 _PHONE = re.compile(r"\+?[0-9][0-9 \-()]{5,23}")
 _ID_NO = re.compile(r"[0-9]{17}[0-9Xx]")
-_ELDER_NO = re.compile(r"[0-9]{1,15}")
+_ELDER_NO = re.compile(r"[0-9]{1,10}")
 _OPEN_AT_ONCE = 500
 
 

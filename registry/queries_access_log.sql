@@ -29,6 +29,9 @@ FROM access_log
 WHERE id BETWEEN %(from_id)s AND %(up_to_id)s
 ORDER BY id;
 
+-- below_the_first --
+SELECT id FROM access_log WHERE id < 1 LIMIT 1;
+
 -- insert_seal --
 INSERT INTO access_seal (up_to_id, from_id, rows, sealed_at, head)
 VALUES (%(up_to_id)s, %(from_id)s, %(rows)s, %(sealed_at)s, %(head)s);

@@ -10,9 +10,8 @@ from typing import Any
 
 from core.runtime.clock import Clock
 from core.runtime.crypto import Keyring
-from core.runtime.settings import DatabaseSettings, KeySettings
-from core.store.migrate import check_schema
-from core.store.pool import make_pool
+from core.runtime.settings import KeySettings
+from registry.command_connection import command_connection
 from registry.town_seed import Town, seed_town
 
 EXAMPLE = """example:
@@ -67,14 +66,10 @@ async def _seed(options: argparse.Namespace) -> bool:
     """True when the town was made. The files are written inside the transaction: a town whose passwords were lost
     between the commit and the write would be of no use, while files without a town are written again next time."""
     keyring = Keyring.from_settings(KeySettings.load())
-    settings = DatabaseSettings.load()
-    pool = make_pool(settings.database_url.get_secret_value(), name="town", timeout_s=settings.database_timeout_seconds)
-    async with pool, pool.connection() as conn:
-        await check_schema(conn)
-        async with conn.transaction():
-            made = await seed_town(conn, keyring, homes=options.homes, seed=options.seed, now=Clock().now())
-            if made is not None:
-                _write_files(options, made)
+    async with command_connection("town") as conn:
+        made = await seed_town(conn, keyring, homes=options.homes, seed=options.seed, now=Clock().now())
+        if made is not None:
+            _write_files(options, made)
     return made is not None
 
 
