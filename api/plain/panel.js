@@ -1,7 +1,7 @@
 // The small panel: last readings and recent events of the elder of one alert, and how the alert was handled so far.
 // Each box fails alone and says so; a value that is missing says so too.
 import { el, setText } from "./dom.js";
-import { label, span, wallTime, word } from "./words.js";
+import { label, said, span, wallTime, word } from "./words.js";
 
 export class Panel {
   /** `desk` as in row.js, and session. `title`, `place`: the elements to write into. */
@@ -17,7 +17,7 @@ export class Panel {
 
   async show(alert) {
     this.alert = alert;
-    setText(this.title, `${alert.title} · ${this.desk.person(alert)}`);
+    setText(this.title, `${said(alert, "title")} · ${this.desk.person(alert)}`);
     const boxes = [this.box("handling", `/alerts/${alert.id}`, (found) => this.handling(found.timeline ?? []))];
     if (alert.elder_id) {
       boxes.push(this.box("last_readings", `/elders/${alert.elder_id}/readings/latest`, (found) => this.readings(found.items)));
@@ -59,7 +59,7 @@ export class Panel {
   events(items) {
     if (!items.length) return this.nothing();
     return el("ol", { class: "events" }, ...items.map((item) => this.line(item.at,
-      item.kind === "alert" ? `${item.severity.toUpperCase()} ${item.title} · ${label("statuses", item.status)}` : `${label("event_types", item.type)}${valueText(item.value)}`)));
+      item.kind === "alert" ? `${item.severity.toUpperCase()} ${said(item, "title")} · ${label("statuses", item.status)}` : `${label("event_types", item.type)}${valueText(item.value)}`)));
   }
 
   handling(items) {

@@ -7,7 +7,7 @@ import { Row } from "./row.js";
 import { Problem, Session, Unreachable } from "./session.js";
 import { Sound } from "./sound.js";
 import { Stream } from "./stream.js";
-import { elapsed, language, languages, setDictionary, setLanguage, wallTime, word } from "./words.js";
+import { elapsed, language, languages, said, setDictionary, setLanguage, wallTime, word } from "./words.js";
 
 const AIM_MS = 5000; // rows stay where they are while somebody aims at them
 const TYPING_MS = 30000;
@@ -86,7 +86,7 @@ async function askResolved() {
 }
 
 function announce(alert) {
-  const values = { level: word(alert.severity), title: alert.title, who: person(alert) };
+  const values = { level: word(alert.severity), title: said(alert, "title"), who: person(alert) };
   setText(alert.severity === "p0" ? page.say : page.tell, word("announced", values));
 }
 
@@ -168,13 +168,16 @@ function zone(alert) {
 
 function person(alert) {
   const known = alert.elder ?? people.get(alert.elder_id);
-  if (known) return [known.name_masked ?? known.name, known.building, known.elder_no && `#${known.elder_no}`].filter(Boolean).join(" · ");
+  if (known) return nameOf(known);
   if (alert.elder_id) {
     askPerson(alert.elder_id);
     return word("loading_name");
   }
+  if (alert.residents?.length) return alert.residents.map(nameOf).join(" / "); // one of those who live there
   return alert.subject?.kind === "dwelling" ? word("dwelling") : word("device", { id: alert.subject?.id ?? "" });
 }
+
+const nameOf = (elder) => [elder.name_masked ?? elder.name, elder.building, elder.elder_no && `#${elder.elder_no}`].filter(Boolean).join(" · ");
 
 async function askPerson(id) {
   if (people.has(id)) return;

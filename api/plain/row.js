@@ -2,7 +2,7 @@
 import { offered } from "./actions.js";
 import { badge, el, setText } from "./dom.js";
 import { isOver, isResolved, isWaiting } from "./queue.js";
-import { elapsed, label, span, wallTime, word } from "./words.js";
+import { elapsed, label, said, span, wallTime, word } from "./words.js";
 
 const GUARD_MS = 800; // what just appeared does not yet take the click or the key that was meant for something else
 
@@ -37,10 +37,10 @@ export class Row {
     const waiting = isWaiting(alert);
     this.node.className = ["row", alert.severity, waiting && "waiting", isResolved(alert) && "resolved", isOver(alert) && "over", alert.test && "drill"].filter(Boolean).join(" ");
     Object.assign(this.node.dataset, { alert: alert.id ?? alert.provisional_id, status: alert.status });
-    setText(this.title, alert.title);
-    this.node.setAttribute("aria-label", `${word(alert.severity)} ${alert.severity.toUpperCase()} ${alert.title}`);
+    setText(this.title, said(alert, "title"));
+    this.node.setAttribute("aria-label", `${word(alert.severity)} ${alert.severity.toUpperCase()} ${said(alert, "title")}`);
     setText(this.who, this.desk.person(alert));
-    setText(this.why, alert.reason);
+    setText(this.why, said(alert, "reason"));
     const happened = Math.abs(Date.parse(alert.opened_at) - Date.parse(alert.event_at)) > 60000 ? ` · ${word("happened", { at: wallTime(alert.event_at, zone) })}` : "";
     setText(this.when, `${word("opened", { at: wallTime(alert.opened_at, zone) })}${happened} · #${alert.alert_no ?? "–"}`);
     setText(this.holder, `${label("statuses", alert.status)} · ${this.holderText()}`);
@@ -138,18 +138,16 @@ function input(field) {
 }
 
 function marksOf(alert) {
-  const late = Date.parse(alert.opened_at) - Date.parse(alert.event_at);
+  const late = alert.delayed_s * 1000 || Date.parse(alert.opened_at) - Date.parse(alert.event_at);
   return [
     alert.test && word("test"),
     alert.presses > 1 && word("presses", { n: alert.presses }),
     alert.boost && word("boost"),
     alert.delayed && word("delayed", { for: span(late) }),
     alert.clock_suspect && word("clock_suspect"),
-    isUncertain(alert) && word("uncertain"),
+    alert.uncertain && word("uncertain"),
     alert.subject?.kind === "device" && word("unidentified"),
     alert.stored === false && word("unstored"),
     alert.escalation_level > 0 && word("escalated", { n: alert.escalation_level }),
   ].filter(Boolean);
 }
-
-const isUncertain = (alert) => (alert.evidence ?? []).some((found) => found.uncertain || found.suspect);

@@ -72,6 +72,7 @@ export class Stream {
     if (frame.type === "hello") this.hello(frame);
     else if (frame.type === "alert.provisional") this.on.provisional(frame);
     else if (frame.type.startsWith("alert.") && Number.isInteger(frame.seq)) this.alert(frame);
+    else if ((frame.type === "pong" || frame.type === "heartbeat") && frame.seq !== this.held) this.gap(); // it sent what we never got
     this.settle();
   }
 

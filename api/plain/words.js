@@ -137,6 +137,9 @@ export function label(group, code) {
   return found ? (column === 0 ? found.zh : found.en) : String(code);
 }
 
+/** A text that an alert carries in both languages: title, reason. */
+export const said = (alert, name) => (column === 1 && alert[`${name}_en`]) || alert[name];
+
 /** 0:27, 12:04, 1:02:03. */
 export function elapsed(ms) {
   const total = Math.max(0, Math.floor(ms / 1000));

@@ -8,9 +8,8 @@ from uuid import UUID
 from fastapi import Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from api.access import Caller
+from api.access import Caller, RequestId
 from api.database import Db
-from api.errors import reference_of
 from api.fields import Line
 from api.pagination import CursorText, Limit, Page
 from api.routing import make_router
@@ -135,16 +134,16 @@ async def _out(conn: Connection, found: list[Elder]) -> list[ElderOut]:
 
 
 @router.post("", status_code=201, summary="Enrol an elder")
-async def create(body: ElderIn, request: Request, conn: Db, caller: Caller, services: Services) -> ElderOut:
+async def create(body: ElderIn, request_id: RequestId, conn: Db, caller: Caller, services: Services) -> ElderOut:
     """Admin, or operators and supervisors for their own centre."""
     new = NewElder(**body.model_dump())
-    made = await elders.create(conn, services.keyring, caller, new, services.now(), request_id=reference_of(request))
+    made = await elders.create(conn, services.keyring, caller, new, services.now(), request_id=request_id)
     return (await _out(conn, [made]))[0]
 
 
 @router.get("", summary="Find elders in scope")
 async def find(
-    request: Request,
+    request_id: RequestId,
     conn: Db,
     caller: Caller,
     services: Services,
@@ -157,38 +156,38 @@ async def find(
     """Masked, oldest enrolment first. That somebody searched, and in which fields, goes on record; the words do not."""
     found = await elders.list_(
         conn, services.keyring, caller, services.now(), q=q, enrolment=enrolment, cursor=cursor, limit=limit,
-        names=names, request_id=reference_of(request),
+        names=names, request_id=request_id,
     )  # fmt: skip
     return Page(items=await _out(conn, found.items), next_cursor=found.next_cursor)
 
 
 @router.get("/{elder_id}", summary="One elder, masked")
-async def get(elder_id: UUID, request: Request, conn: Db, caller: Caller, services: Services) -> ElderOut:
-    found = await elders.get(conn, services.keyring, caller, elder_id, services.now(), request_id=reference_of(request))
+async def get(elder_id: UUID, request_id: RequestId, conn: Db, caller: Caller, services: Services) -> ElderOut:
+    found = await elders.get(conn, services.keyring, caller, elder_id, services.now(), request_id=request_id)
     return (await _out(conn, [found]))[0]
 
 
 @router.patch("/{elder_id}", summary="Change an elder")
 async def change(
-    elder_id: UUID, body: ElderChange, request: Request, conn: Db, caller: Caller, services: Services
+    elder_id: UUID, body: ElderChange, request_id: RequestId, conn: Db, caller: Caller, services: Services
 ) -> ElderOut:
     """Admin, or operators and supervisors of the elder's centre."""
     changes: dict[str, Any] = body.model_dump(exclude_unset=True)
     expected = changes.pop("version", None)
     changed = await elders.update(
         conn, services.keyring, caller, elder_id, changes, services.now(),
-        expected_version=expected, request_id=reference_of(request),
+        expected_version=expected, request_id=request_id,
     )  # fmt: skip
     return (await _out(conn, [changed]))[0]
 
 
 @router.post("/{elder_id}/reveal", summary="Show masked fields, for a reason")
 async def reveal(
-    elder_id: UUID, body: RevealIn, request: Request, conn: Db, caller: Caller, services: Services
+    elder_id: UUID, body: RevealIn, request_id: RequestId, conn: Db, caller: Caller, services: Services
 ) -> Revealed:
     """Operators, supervisors, admin; the identity number for admin only."""
     opened = await elders.reveal(
         conn, services.keyring, caller, elder_id, body.fields, body.reason, services.now(),
-        request_id=reference_of(request),
+        request_id=request_id,
     )  # fmt: skip
     return Revealed(fields=opened)

@@ -4,12 +4,11 @@ from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Query, Request
+from fastapi import Query
 from pydantic import BaseModel, Field
 
-from api.access import Caller
+from api.access import Caller, RequestId
 from api.database import Db
-from api.errors import reference_of
 from api.fields import Moment
 from api.history import readings
 from api.history.access import require_vitals
@@ -74,21 +73,19 @@ class LatestReadings(BaseModel):
 
 
 async def _place(
-    conn: Connection, caller: Scope, elder_id: UUID, fields: list[str], request: Request, now: datetime
+    conn: Connection, caller: Scope, elder_id: UUID, fields: list[str], request_id: str, now: datetime
 ) -> Place:
     """The elder's place, if the caller may read the vitals; that they are read goes on record first."""
     place = await place_of(conn, elder_id)
     require_vitals(caller, place)
-    await access_log.record(
-        conn, caller.account_id, "read", "elder", str(elder_id), fields, None, reference_of(request), now
-    )
+    await access_log.record(conn, caller.account_id, "read", "elder", str(elder_id), fields, None, request_id, now)
     return place
 
 
 @router.get("/{elder_id}/readings", summary="Readings of one metric", response_model_exclude_none=True)
 async def series(
     elder_id: UUID,
-    request: Request,
+    request_id: RequestId,
     conn: Db,
     caller: Caller,
     services: Services,
@@ -107,7 +104,7 @@ async def series(
     start = since or end - _DEFAULT_SPAN
     if start >= end:
         raise Invalid(FieldError("query.from", "before_to", "`from` lies before `to`."))
-    place = await _place(conn, caller, elder_id, [f"readings.{wanted.name}"], request, now)
+    place = await _place(conn, caller, elder_id, [f"readings.{wanted.name}"], request_id, now)
     chosen = None if resolution == "auto" else Resolution(resolution)
     found = await readings.series(conn, place, wanted, start, end, chosen)
     return Series(
@@ -122,9 +119,9 @@ async def series(
 @router.get(
     "/{elder_id}/readings/latest", summary="The newest reading of every metric", response_model_exclude_none=True
 )
-async def latest(elder_id: UUID, request: Request, conn: Db, caller: Caller, services: Services) -> LatestReadings:
+async def latest(elder_id: UUID, request_id: RequestId, conn: Db, caller: Caller, services: Services) -> LatestReadings:
     now = services.now()
-    place = await _place(conn, caller, elder_id, ["readings.latest"], request, now)
+    place = await _place(conn, caller, elder_id, ["readings.latest"], request_id, now)
     found = await readings.latest(conn, place, now - _LATEST_SPAN, now + _CLOCKS_AHEAD)
     return LatestReadings(
         items=[

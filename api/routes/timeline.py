@@ -4,13 +4,11 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Request
 from pydantic import BaseModel, Field
 
 from alerts import catalogue
-from api.access import Caller
+from api.access import Caller, RequestId
 from api.database import Db
-from api.errors import reference_of
 from api.history import timeline
 from api.history.access import may_read_alerts, may_read_vitals, require_any
 from api.history.store import AlertRow, EventRow, place_of
@@ -58,7 +56,7 @@ TimelineItem = Annotated[EventItem | AlertItem, Field(discriminator="kind")]
 @router.get("/{elder_id}/timeline", summary="Events and alerts in one order")
 async def elder_timeline(
     elder_id: UUID,
-    request: Request,
+    request_id: RequestId,
     conn: Db,
     caller: Caller,
     services: Services,
@@ -70,7 +68,7 @@ async def elder_timeline(
     place = await place_of(conn, elder_id)
     require_any(caller, place)
     await access_log.record(
-        conn, caller.account_id, "read", "elder", str(elder_id), ["timeline"], None, reference_of(request), now
+        conn, caller.account_id, "read", "elder", str(elder_id), ["timeline"], None, request_id, now
     )
     found = await timeline.page(
         conn, place, cursor, limit,
