@@ -10,6 +10,15 @@ from registry.access import Role, Scope
 # No dispatch is like this one, so it opens nothing.
 _NOBODY = json.dumps([{"responder_id": "nobody"}])
 
+# The scope of somebody who sees no alert.
+NOTHING: Mapping[str, Any] = {
+    "scope_everything": False,
+    "scope_centres": [],
+    "scope_regions": [],
+    "scope_elders": [],
+    "dispatched_to": _NOBODY,
+}
+
 
 def alert_scope(scope: Scope) -> dict[str, Any]:
     """The parameters that every scoped statement of alerts/store takes. Families see what their link allows."""

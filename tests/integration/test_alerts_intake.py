@@ -11,7 +11,7 @@ import pytest
 from alerts.intake import Occurrence, raise_alerts
 from alerts.model import Alert, AlertChange
 from alerts.store import events_after, get, highest_seq, list_
-from core.store.pool import Connection, Pool, make_pool, transaction
+from core.store.pool import Pool, make_pool, transaction
 from tests.fixtures.alert_town import AlertTown
 
 pytestmark = pytest.mark.integration
