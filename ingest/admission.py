@@ -1,8 +1,9 @@
-"""Whose message it is: the publishing device, its children, their life cycle; and the key of every piece.
+"""Whose message it is: the publishing device, its children, their life cycle; then the key of every piece.
 
-Part of one worker's memory only through `CopyCounter`; otherwise pure. Rate limits per device belong here, between
-the check of the child and the key.
+Pure, but for the counter of nameless alarms. Rate limits per effective device belong into `_judge`.
 """
+
+from dataclasses import replace
 
 from core.domain.event_types import CRIES_FOR_HELP, Lane
 from core.runtime.mqtt import Message
@@ -10,7 +11,7 @@ from ingest import control
 from ingest.codec import decode
 from ingest.delivery import Delivery, Piece
 from ingest.event import Cry, Decoded, Event, Reason, Refused, Rejection
-from ingest.keys import CopyCounter, content_of, key_of, refused_key, unique_key
+from ingest.keys import CopyCounter, content_of, key_of, refused_key
 from ingest.topics import Kind, parse_topic
 from registry.directory import DeviceEntry, Directory
 
@@ -24,25 +25,41 @@ def delivery_of(message: Message) -> Delivery:
     return Delivery(message, device_id, kind, int(message.received_at * 1e6))
 
 
-def admit(delivery: Delivery, directory: Directory, copies: CopyCounter) -> None:
-    """Fill `entry` and `pieces`. Every event of the message becomes one piece; a message refused whole is one."""
+def admit(delivery: Delivery, directory: Directory) -> None:
+    """Fill `entry`, `pieces` and `stranger`, no keys yet: it may be repeated with a newer directory.
+
+    Every event of the message becomes one piece; a message refused whole is one.
+    """
+    delivery.stranger, delivery.pieces = False, []
     if delivery.kind is None or delivery.message.retain:
         # A stored message replayed by the broker is no event of now (retain handling 2 asks for none).
         delivery.pieces = [Piece(delivery, None)]
         return
     entry = delivery.entry = directory.get(delivery.device_id)
+    delivery.stranger = entry is None
     lane = _LANES.get(delivery.kind)
     if lane is None:
-        _admit_control(delivery)
+        delivery.pieces = [_control_piece(delivery)]
         return
     decoded = decode(delivery.message.payload, lane, delivery.received)
     problem = _of_publisher(entry)
     if problem is not None:
         decoded = _refuse_whole(decoded, *problem)
-    elif entry is not None:
-        _admit_events(delivery, entry, decoded, directory, copies)
-    for rejection in decoded.rejections:
-        delivery.pieces.append(refused_piece(delivery, rejection, copies))
+    if entry is not None:
+        delivery.pieces = [_judge(delivery, entry, event, directory) for event in decoded.events]
+    delivery.pieces += [Piece(delivery, rejection) for rejection in decoded.rejections]
+    for piece in delivery.pieces:
+        if type(piece.content) is Rejection and piece.content.cries:
+            piece.content.cries = [_whose(cry, delivery.device_id, directory) for cry in piece.content.cries]
+
+
+def assign_keys(delivery: Delivery, copies: CopyCounter) -> None:
+    """Once a delivery, in the order of receipt: the counter of nameless alarms counts each."""
+    for piece in delivery.pieces:
+        if type(piece.content) is Event:
+            _key_event(piece, piece.content, copies)
+        elif type(piece.content) is Rejection:
+            _key_rejection(piece, piece.content, copies)
 
 
 def _of_publisher(entry: DeviceEntry | None) -> tuple[Reason, str] | None:
@@ -53,12 +70,11 @@ def _of_publisher(entry: DeviceEntry | None) -> tuple[Reason, str] | None:
     return None
 
 
-def _admit_control(delivery: Delivery) -> None:
+def _control_piece(delivery: Delivery) -> Piece:
     try:
-        content = _read_control(delivery)
-        delivery.pieces = [Piece(delivery, content, delivery.key_scope, delivery.device_id)]
+        return Piece(delivery, _read_control(delivery), delivery.key_scope, delivery.device_id)
     except Refused as refused:
-        delivery.pieces = [Piece(delivery, Rejection(None, refused.reason, refused.detail))]
+        return Piece(delivery, Rejection(None, refused.reason, refused.detail))
 
 
 def _read_control(delivery: Delivery) -> control.LinkWord | control.ResultWord:
@@ -69,28 +85,26 @@ def _read_control(delivery: Delivery) -> control.LinkWord | control.ResultWord:
     return control.decode_status(payload) if delivery.kind is Kind.STATUS else control.decode_result(payload)
 
 
-def _admit_events(
-    delivery: Delivery, entry: DeviceEntry, decoded: Decoded, directory: Directory, copies: CopyCounter
-) -> None:
-    append = delivery.pieces.append
-    for event in decoded.events:
-        owner = entry
-        if event.child is not None and event.child != entry.id:
-            child = directory.get(event.child)
-            if child is None or child.hub_id != entry.id:
-                decoded.rejections.append(
-                    refuse(event, "unknown_child", "No such device is registered under this hub.")
-                )
-                continue
-            if child.lifecycle == RETIRED:
-                decoded.rejections.append(refuse(event, "retired_device", "The child device is retired."))
-                continue
-            owner = child
-        key = key_of(event, delivery.received)
-        insist = key is None
-        if key is None:
-            key = copies.key(delivery.received, entry.id, event.type.name, event.child or "", content_of(event))
-        append(Piece(delivery, event, owner.device_no, owner.id, key, insist))
+def _judge(delivery: Delivery, entry: DeviceEntry, event: Event, directory: Directory) -> Piece:
+    """The event as the row of the device it is about, or refused."""
+    owner = entry
+    if event.child is not None and event.child != entry.id:
+        child = directory.get(event.child)
+        if child is None or child.hub_id != entry.id:
+            delivery.stranger = True
+            return Piece(delivery, refuse(event, "unknown_child", "No such device is registered under this hub."))
+        if child.lifecycle == RETIRED:
+            return Piece(delivery, refuse(event, "retired_device", "The child device is retired."))
+        owner = child
+    return Piece(delivery, event, owner.device_no, owner.id)
+
+
+def _whose(cry: Cry, publisher: str, directory: Directory) -> Cry:
+    """A refused cry of a known child is its elder's, not the hub's."""
+    child = directory.get(cry.child) if cry.child is not None else None
+    if child is None or child.hub_id != publisher:
+        return cry
+    return replace(cry, device_id=child.id, device_no=child.device_no)
 
 
 def refuse(event: Event, reason: Reason, detail: str) -> Rejection:
@@ -112,22 +126,25 @@ def _refuse_whole(decoded: Decoded, reason: Reason, detail: str) -> Decoded:
     return Decoded([], [Rejection(None, reason, detail, id=only_id, cries=cries)])
 
 
-def refused_piece(delivery: Delivery, rejection: Rejection, copies: CopyCounter) -> Piece:
+def _key_event(piece: Piece, event: Event, copies: CopyCounter) -> None:
+    delivery = piece.delivery
+    piece.key = key_of(event, delivery.received)
+    if piece.key is None:
+        piece.insist = True
+        content = (event.type.name, event.child or "", content_of(event))
+        piece.key = copies.key(delivery.received, delivery.device_id, *content)
+
+
+def _key_rejection(piece: Piece, rejection: Rejection, copies: CopyCounter) -> None:
     """A rejection that rings or came by the alarm lane, which every worker reads, is elected like an event.
 
     Telemetry without an id has no key: one worker reads it, so each refusal is a dead letter of its own.
     """
-    key = None
-    insist = False
-    if rejection.cries or delivery.kind is Kind.ALARM:
-        key = refused_key(delivery.device_id, rejection)
-        if key is None and delivery.kind is Kind.ALARM:
-            insist = True
-            payload = delivery.message.payload[:4096].hex()
-            key = copies.key(delivery.received, delivery.device_id, rejection.reason, str(rejection.index), payload)
-    return Piece(delivery, rejection, delivery.key_scope, delivery.device_id, key, insist)
-
-
-def keep_apart(piece: Piece) -> None:
-    """A piece that must never count as a repeat gets a key nothing else has."""
-    piece.key = unique_key()
+    delivery = piece.delivery
+    if not rejection.cries and delivery.kind is not Kind.ALARM:
+        return
+    piece.key = refused_key(delivery.device_id, rejection)
+    if piece.key is None and delivery.kind is Kind.ALARM:
+        piece.insist = True
+        content = (rejection.reason, str(rejection.index), delivery.message.payload[:4096].hex())
+        piece.key = copies.key(delivery.received, delivery.device_id, *content)

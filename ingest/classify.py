@@ -1,4 +1,7 @@
-"""Which pieces are new: candidates for the election of `event_key`, and what losing it means. Pure but for the memory."""
+"""Which pieces are new: the candidates of the election in `event_key`, and what losing it means.
+
+Pure but for what a worker remembers.
+"""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence

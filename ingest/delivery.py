@@ -44,7 +44,10 @@ class Piece:
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """One received message. `entry` is the publishing device; None when the registry does not know it."""
+    """One received message. `entry` is the publishing device; None when the registry does not know it.
+
+    `stranger`: it comes from, or speaks of, a device that the directory at hand does not hold.
+    """
 
     message: Message
     device_id: str
@@ -52,6 +55,7 @@ class Delivery:
     received: Micros
     entry: DeviceEntry | None = None
     pieces: list[Piece] = field(default_factory=list)
+    stranger: bool = False
 
     @property
     def key_scope(self) -> int:

@@ -56,7 +56,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Cry:
-    """What is known of a cry for help whose event or message is refused: it rings all the same."""
+    """What is known of a cry for help whose event or message is refused: it rings all the same.
+
+    `child` is as claimed; `device_id`, `device_no` are filled in when it is a child of the publishing hub.
+    """
 
     type: str
     at: Micros
@@ -64,6 +67,8 @@ class Cry:
     value: Any = None
     zone: str | None = None
     child: str | None = None
+    device_id: str | None = None
+    device_no: int | None = None
 
 
 @dataclass(slots=True)

@@ -1,0 +1,66 @@
+"""The one database connection of a lane: opened on demand, thrown away when it broke."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+from psycopg import AsyncConnection
+
+from core.store.pool import Connection
+from ingest import store
+
+_CONNECT_TIMEOUT_S = 5
+# A worker that is stopped (SIGSTOP) or unplugged within a transaction holds keys that the others wait for: the
+# server ends its transaction then, and the others go on. Nothing was acknowledged, so nothing is lost.
+_IDLE_IN_TRANSACTION_MS = {True: 1000, False: 10_000}
+
+
+class LaneDatabase:
+    """Of its own, so that no other lane's work is ever before it in a queue. `emergency` sets stricter limits."""
+
+    def __init__(self, url: str, *, name: str, emergency: bool) -> None:
+        self._url = url
+        self._name = name
+        self._idle_ms = _IDLE_IN_TRANSACTION_MS[emergency]
+        self._connection: Connection | None = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Commits at the end. Any exception rolls back and closes a connection that may be broken."""
+        connection = await self._open()
+        try:
+            async with connection.transaction():
+                yield connection
+        except BaseException:
+            if connection.broken or connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                await self.close()
+            raise
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(psycopg.Error, OSError):
+                await connection.close()
+
+    async def _open(self) -> Connection:
+        if self._connection is not None and not self._connection.closed:
+            return self._connection
+        connection = await AsyncConnection.connect(
+            self._url,
+            autocommit=True,
+            application_name=f"anxin {self._name}",
+            connect_timeout=_CONNECT_TIMEOUT_S,
+            options=f"-c timezone=UTC -c idle_in_transaction_session_timeout={self._idle_ms}",
+            keepalives_idle=5,
+            keepalives_interval=2,
+            keepalives_count=3,
+            tcp_user_timeout=10_000,
+        )
+        try:
+            await store.stage(connection)
+        except BaseException:
+            await connection.close()
+            raise
+        self._connection = connection
+        return connection

@@ -1,0 +1,75 @@
+"""What an ingest worker measures of itself, for Prometheus."""
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+_LAG = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 900)
+_COMMIT = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+_BATCH = (1, 2, 5, 10, 50, 100, 500, 1000, 2000, 5000)
+
+
+class IngestMetrics:
+    """One set a process; labels `lane` alarm, telemetry, and for events also control."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self.events = Counter(
+            "anxin_ingest_events_total",
+            "Events committed, by what became of them; received is their sum.",
+            ["lane", "outcome"],
+            registry=registry,
+        )
+        self.rejected = Counter(
+            "anxin_ingest_rejected_total", "Rejected events by reason.", ["lane", "reason"], registry=registry
+        )
+        self.in_flight = Gauge(
+            "anxin_ingest_in_flight_events",
+            "Events taken in hand and not yet acknowledged, counted one by one.",
+            ["lane"],
+            registry=registry,
+        )
+        self.unacknowledged = Gauge(
+            "anxin_ingest_unacknowledged_messages",
+            "QoS 1 messages received and not yet acknowledged.",
+            ["lane"],
+            registry=registry,
+        )
+        self.oldest = Gauge(
+            "anxin_ingest_oldest_unprocessed_seconds",
+            "Age of the oldest message received and not yet committed.",
+            ["lane"],
+            registry=registry,
+        )
+        self.batch = Histogram(
+            "anxin_ingest_batch_events", "Events in a batch.", ["lane"], buckets=_BATCH, registry=registry
+        )
+        self.commit = Histogram(
+            "anxin_ingest_commit_seconds",
+            "Time of a batch in the database, commit included.",
+            ["lane"],
+            buckets=_COMMIT,
+            registry=registry,
+        )
+        self.lag = Histogram(
+            "anxin_ingest_lag_seconds",
+            "Time from receipt to commit of the oldest message of each batch.",
+            ["lane"],
+            buckets=_LAG,
+            registry=registry,
+        )
+        self.retries = Counter(
+            "anxin_ingest_retries_total",
+            "Batches kept and tried again because the database did not take them.",
+            ["lane"],
+            registry=registry,
+        )
+        self.receipts = Counter(
+            "anxin_ingest_receipts_total",
+            "Receipts: sent, unsent (no link), ignored (foreign response topic).",
+            ["result"],
+            registry=registry,
+        )
+        self.connected = Gauge(
+            "anxin_ingest_broker_connected", "1 while the lane's MQTT session is up.", ["lane"], registry=registry
+        )
+        self.commands = Counter(
+            "anxin_ingest_commands_total", "Commands to devices: sent, expired.", ["result"], registry=registry
+        )

@@ -1,0 +1,99 @@
+"""The statements of an ingest batch. Functions take a connection inside a transaction and never commit."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from core.store.pool import Connection
+from core.store.queries import load_queries
+from ingest import rows
+from ingest.event import Micros
+from ingest.event_time import instant
+from ingest.liveness import DeviceNews
+from ingest.tables import Tables
+
+_SQL = load_queries("ingest")
+
+
+async def stage(conn: Connection) -> None:
+    """Once a connection, before its first batch."""
+    for statement in _SQL["stage"].split(";"):
+        await conn.execute(statement)
+
+
+async def copy(conn: Connection, query: str, packed: Sequence[bytes]) -> None:
+    """COPY rows of `ingest.rows` with the named statement; nothing for no rows."""
+    if not packed:
+        return
+    async with conn.cursor() as cursor, cursor.copy(_SQL[query]) as sink:
+        await sink.write(rows.copy_buffer(packed))
+
+
+async def elect(
+    conn: Connection, keys: Iterable[tuple[int, int, bytes]], *, worker: int, received: Micros
+) -> list[int]:
+    """Enter sorted (number, device_no, key); the numbers of those that were there before.
+
+    Waits for a transaction that is entering one of them.
+    """
+    packed = [rows.key_row(number, device_no, key) for number, device_no, key in keys]
+    if not packed:
+        return []
+    await copy(conn, "copy_keys", packed)
+    cursor = await conn.execute(_SQL["elect"], {"worker": worker, "received_at": instant(received)})
+    return [number for (number,) in await cursor.fetchall()]
+
+
+async def holders(conn: Connection, numbers: list[int]) -> dict[int, int]:
+    """The worker that entered the key of each of these losers of the last election."""
+    cursor = await conn.execute(_SQL["holders"], {"numbers": numbers})
+    return dict(await cursor.fetchall())
+
+
+async def clear_keys(conn: Connection) -> None:
+    """Make room for a second election in the same transaction."""
+    await conn.execute(_SQL["clear_keys"])
+
+
+async def write_tables(conn: Connection, tables: Tables) -> None:
+    await copy(conn, "copy_reading", tables.reading)
+    await copy(conn, "copy_event", tables.event)
+    await copy(conn, "copy_position", tables.position)
+    await copy(conn, "copy_dead_letter", tables.dead_letter)
+
+
+async def write_news(conn: Connection, news: Sequence[tuple[int, DeviceNews]], *, may_wait: bool) -> None:
+    """Move device_state forwards. Without `may_wait`, rows that another transaction holds are left to it."""
+    await copy(conn, "copy_state", [_state_row(device_no, of_device) for device_no, of_device in news])
+    if news:
+        await conn.execute(_SQL["move_state" if may_wait else "touch_state"])
+
+
+def _state_row(device_no: int, news: DeviceNews) -> bytes:
+    return rows.row(
+        rows.int4(device_no),
+        rows.time(news.last_seen),
+        rows.maybe(rows.time, news.last_at),
+        rows.maybe(rows.float4, news.battery_pct),
+        rows.maybe(rows.time, news.battery_at),
+        rows.maybe(rows.boolean, news.worn),
+        rows.maybe(rows.time, news.worn_at),
+        rows.maybe(rows.text, news.link),
+        rows.maybe(rows.time, news.link_at),
+        rows.maybe(rows.text, news.link_from),
+    )
+
+
+async def add_counts(conn: Connection, worker: int, counts: Mapping[tuple[str, str], int]) -> None:
+    """Add events by (lane, outcome) to this worker's totals."""
+    given = sorted((lane, outcome, events) for (lane, outcome), events in counts.items() if events)
+    if not given:
+        return
+    lanes, outcomes, events = (list(column) for column in zip(*given, strict=True))
+    await conn.execute(_SQL["count"], {"worker": worker, "lanes": lanes, "outcomes": outcomes, "events": events})
+
+
+async def write_pulse(conn: Connection, component: str, detail: Mapping[str, Any], at: datetime) -> None:
+    await conn.execute(_SQL["pulse"], {"component": component, "detail": Jsonb(dict(detail)), "at": at})

@@ -1,0 +1,103 @@
+"""One batch, one transaction: keys elect what is new, then rows, state, counts, and alerts last of all."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from alerts.intake import raise_alerts
+from core.store.pool import Connection
+from ingest import store
+from ingest.accounting import Counts, count
+from ingest.classify import ScopedKey, SeenKeys, candidates, outcomes, scoped_key
+from ingest.control import ResultWord
+from ingest.delivery import Outcome, Piece
+from ingest.keys import unique_key
+from ingest.liveness import news_of
+from ingest.occurrences import occurrences_of
+from ingest.tables import tables_of
+from registry.commands import finish
+
+
+@dataclass(slots=True)
+class Written:
+    """What a transaction will have done once it is committed."""
+
+    outcomes: list[Outcome]
+    keys: list[ScopedKey]
+    counts: Counts = field(default_factory=Counter)
+    alert_changes: int = 0
+
+
+class Writer:
+    """Writes the pieces of one worker and lane. `emergency`: do not wait for rows that others merely keep busy."""
+
+    def __init__(self, worker: int, *, emergency: bool) -> None:
+        self._worker = worker
+        self._emergency = emergency
+        self._seen = SeenKeys()
+
+    async def write(self, conn: Connection, pieces: Sequence[Piece], extra: Counts, *, now: datetime) -> Written:
+        """Do all the work of the pieces inside the caller's transaction; sets no outcome, so it may be repeated.
+
+        `extra` is added to the counts. Call `committed` after the commit.
+        """
+        settled = await self._elect(conn, pieces)
+        await _finish_commands(conn, pieces, settled, now)
+        judged = list(zip(pieces, settled, strict=True))
+        await store.write_tables(conn, tables_of(judged))
+        await store.write_news(conn, news_of(pieces), may_wait=not self._emergency)
+        counts = count(judged) + extra
+        await store.add_counts(conn, self._worker, counts)
+        changes = 0
+        if found := occurrences_of(judged):
+            # Last: it takes the counter that numbers alert events, which everybody else then waits for.
+            changes = len(await raise_alerts(conn, found, now=now))
+        keys = [key for piece in pieces if self._emergency and (key := scoped_key(piece)) is not None]
+        return Written(settled, keys, counts, changes)
+
+    def committed(self, pieces: Sequence[Piece], written: Written) -> None:
+        """Remember the outcomes. Only now: a batch that failed will be classified again."""
+        self._seen.add(written.keys)
+        for piece, outcome in zip(pieces, written.outcomes, strict=True):
+            piece.outcome = outcome
+
+    async def _elect(self, conn: Connection, pieces: Sequence[Piece]) -> list[Outcome]:
+        settled = await self._round(conn, pieces)
+        repeats = [
+            number for number, outcome in enumerate(settled) if outcome is Outcome.DUPLICATE and pieces[number].insist
+        ]
+        if repeats:
+            # An alarm that names neither id nor time is never taken for a repeat of itself.
+            for number in repeats:
+                pieces[number].key = unique_key()
+            await store.clear_keys(conn)
+            again = await self._round(conn, [pieces[number] for number in repeats])
+            for number, outcome in zip(repeats, again, strict=True):
+                settled[number] = outcome
+        return settled
+
+    async def _round(self, conn: Connection, pieces: Sequence[Piece]) -> list[Outcome]:
+        first = candidates(pieces)
+        received = min((piece.delivery.received for piece in pieces), default=0)
+        lost = await store.elect(
+            conn,
+            ((number, device_no, key) for (device_no, key), number in first.items()),
+            worker=self._worker,
+            received=received,
+        )
+        losers = dict.fromkeys(lost, self._worker)
+        if lost and self._emergency:
+            losers.update(await store.holders(conn, lost))
+        return outcomes(pieces, first, losers, worker=self._worker, seen=self._seen)
+
+
+async def _finish_commands(conn: Connection, pieces: Sequence[Piece], settled: list[Outcome], now: datetime) -> None:
+    """An answer to no command of this device, or a second answer, changes nothing and counts as a duplicate."""
+    for number, piece in enumerate(pieces):
+        word = piece.content
+        if type(word) is not ResultWord:
+            continue
+        publisher = piece.delivery.device_id
+        if not await finish(conn, publisher, word.command_id, outcome=word.outcome, detail=word.detail, now=now):
+            settled[number] = Outcome.DUPLICATE
