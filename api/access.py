@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 
 from api import store
+from api.alert_access import alert_reader as alert_reader
 from api.database import Db
 from api.problems import Problem
 from api.services import ApiServices, Services
@@ -65,3 +66,11 @@ def require(*roles: Role) -> Callable[[Scope], Scope]:
         return scope
 
     return check
+
+
+def request_id_of(request: Request) -> str:
+    return str(request.state.request_id)
+
+
+# For registry functions that write the access log.
+RequestId = Annotated[str, Depends(request_id_of)]

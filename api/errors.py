@@ -4,7 +4,6 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -16,6 +15,7 @@ from starlette.responses import Response
 
 from api.messages import Language, choose_language, problem_text, rule_text
 from api.problems import TYPE_BASE, Problem
+from api.settings import ApiSettings
 from api.validation import field_errors
 from core.errors import (
     AlertHeld,
@@ -101,7 +101,7 @@ def _translated(error: FieldError, language: Language) -> FieldError:
     return FieldError(error.field, error.rule, rule_text(error.rule, language, error.message))
 
 
-def install(app: FastAPI) -> None:
+def install(app: FastAPI, settings: ApiSettings) -> None:
     """Handlers for everything a route can raise. What none of them knows is caught by the edge (api/edge.py)."""
 
     async def on_problem(request: Request, error: Exception) -> Response:
@@ -122,7 +122,7 @@ def install(app: FastAPI) -> None:
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         code = _HTTP_CODES.get(error.status_code, "bad-request" if error.status_code < 500 else "internal")
-        limit = {"limit": app.state.services.settings.request_body_max_bytes} if code == "body-too-large" else {}
+        limit = {"limit": settings.request_body_max_bytes} if code == "body-too-large" else {}
         return answer(request, Problem(error.status_code, code, headers=error.headers or {}, values=limit))
 
     app.add_exception_handler(Problem, on_problem)
@@ -134,9 +134,14 @@ def install(app: FastAPI) -> None:
 
 
 async def on_failure(request: Request, error: Exception) -> Response:
-    """A server that does not answer is 503 (try again); anything else is a fault of ours: 500 and a reference."""
-    away = isinstance(error, PoolTimeout) or is_retryable(error)
-    problem = Problem(503, "unavailable", {"Retry-After": RETRY_AFTER_S}) if away else Problem(500, "internal")
+    """A server that does not answer is 503 (try again), a value it cannot hold (a NUL in a text, say) is 400, and
+    anything else is a fault of ours: 500 and a reference."""
+    if isinstance(error, PoolTimeout) or is_retryable(error):
+        problem = Problem(503, "unavailable", {"Retry-After": RETRY_AFTER_S})
+    elif isinstance(error, psycopg.DataError):
+        problem = Problem(400, "bad-request")
+    else:
+        problem = Problem(500, "internal")
     _log_failure(error, problem.code, request)
     return answer(request, problem)
 

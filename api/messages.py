@@ -22,6 +22,22 @@ _ZH: dict[str, tuple[str, str]] = {
     "method-not-allowed": ("方法不适用", "此地址不支持这种请求方法。"),
     "conflict": ("状态冲突", "对象当前的状态不允许此操作。"),
     "alert-held": ("已有人接警", "{held_by} 已在 {since} 接警。"),
+    "alert-changed": ("刚被修改", "警情刚被其他人修改，请刷新后再试。"),
+    "wrong-status": ("状态不允许", "警情当前的状态不允许此操作，请刷新后再看。"),
+    "not-held": ("您未接此警", "只有接警人可以这样做；请先接警或接管。"),
+    "newer-alert-live": ("已有新的警情", "同类警情已有更新的一起正在处理，请处理那一起。"),
+    "reopen-too-late": ("已超过期限", "结案超过 24 小时，不能重新打开。"),
+    "device-exists": ("设备已登记", "这个设备编号已登记。"),
+    "device-unreachable": ("设备连不上", "这个设备和它的网关都没有可用的登录凭证，指令无法下发。"),
+    "device-retired": ("设备已停用", "这个设备已停用，不能再使用。"),
+    "hub-has-children": ("网关下还有设备", "请先解除或移走网关下的设备。"),
+    "not-bound": ("设备未绑定", "设备此时没有绑定。"),
+    "already-linked": ("已经关联", "这位家属已关联这位老人。"),
+    "elder-exists": ("老人已建档", "这个身份证号已建档。"),
+    "erased": ("资料已删除", "这位老人的资料已删除，不能再修改。"),
+    "username-taken": ("用户名已被使用", "请换一个用户名。"),
+    "version-conflict": ("刚被修改", "资料刚被其他人修改，请重新读取后再改。"),
+    "registry-in-use": ("已有其他资料", "登记库中已有其他资料，未做任何更改。"),
     "binding-overlap": ("绑定时间重叠", "设备在这段时间已绑定到别处，请先解除。"),
     "idempotency-in-progress": ("正在处理", "同一请求正在处理，请稍后用相同的 Idempotency-Key 重试。"),
     "idempotency-mismatch": ("重复键内容不同", "这个 Idempotency-Key 已用于另一份内容，本次请求未执行。"),
@@ -52,6 +68,22 @@ _EN: dict[str, tuple[str, str]] = {
     "method-not-allowed": ("Method not allowed", "This address does not take that method."),
     "conflict": ("State conflict", "The thing is not in a state that allows this."),
     "alert-held": ("Already taken", "{held_by} took this alert at {since}."),
+    "alert-changed": ("Just changed", "Somebody changed the alert at the same moment. Look again and retry."),
+    "wrong-status": ("Wrong status", "The alert's status does not allow this. Look at it again."),
+    "not-held": ("Not your alert", "Only its holder may do this. Take the alert, or take it over, first."),
+    "newer-alert-live": ("A newer one is live", "A newer alert of the same kind is live. Work on that one."),
+    "reopen-too-late": ("Too late", "The alert was closed more than 24 hours ago."),
+    "device-exists": ("Device known", "A device with this id is registered already."),
+    "device-unreachable": ("Out of reach", "Neither the device nor its hub may connect, so no command can reach it."),
+    "device-retired": ("Device retired", "This device is retired."),
+    "hub-has-children": ("Hub has devices", "Move or retire the devices of this hub first."),
+    "not-bound": ("Not bound", "The device is not bound at that time."),
+    "already-linked": ("Linked already", "This relative follows this elder already."),
+    "elder-exists": ("Elder known", "An elder with this identity number is enrolled already."),
+    "erased": ("Data erased", "This elder's data was erased and cannot be changed."),
+    "username-taken": ("Name taken", "There is an account of this name. Choose another."),
+    "version-conflict": ("Just changed", "Somebody else changed this. Read it again before changing it."),
+    "registry-in-use": ("Registry in use", "The registry holds other data. Nothing was changed."),
     "binding-overlap": ("Bindings overlap", "The device is bound elsewhere during that time. End that binding first."),
     "idempotency-in-progress": (
         "Still running",
@@ -90,8 +122,25 @@ _RULES_ZH: dict[str, str] = {
     "uuid": "不是有效的编号。",
     "cursor": "不是此列表的游标。",
     "status": "没有这个状态。",
+    "severity": "级别只有 p0、p1、p2、p3。",
+    "form": "格式不对。",
+    "unknown": "没有这一项。",
+    "unknown_type": "没有这种类型。",
+    "unknown_metric": "没有这种指标。",
+    "unknown_outcome": "没有这种结果。",
+    "range": "超出允许范围。",
+    "before_to": "开始时间应早于结束时间。",
+    "required": "必填。",
+    "string": "应为文字。",
+    "max_length": "太长。",
+    "length": "长度不对。",
+    "no_nul": "含有不允许的字符。",
+    "reserved": "这个代码由平台使用，请换一个。",
+    "exactly_one": "几项中必须且只能给出一项。",
+    "unknown_responder": "这个账号不是救援人员。",
+    "order": "先后顺序不对。",
+    "test_region": "这个区划代码只用于测试。",
     "idempotency_key": "应为 1 到 255 个可见字符。",
-    "unknown_action": "没有这个操作。",
     "not_valid": "不符合要求。",
 }
 
@@ -110,8 +159,25 @@ _RULES_EN: dict[str, str] = {
     "uuid": "This is not a valid id.",
     "cursor": "This is not a cursor of this list.",
     "status": "There is no such status.",
+    "severity": "The severities are p0, p1, p2 and p3.",
+    "form": "This is not in the expected form.",
+    "unknown": "There is no such thing.",
+    "unknown_type": "There is no such type.",
+    "unknown_metric": "There is no such metric.",
+    "unknown_outcome": "There is no such outcome.",
+    "range": "This is out of the allowed range.",
+    "before_to": "The beginning lies before the end.",
+    "required": "This is required.",
+    "string": "This takes a text.",
+    "max_length": "This is too long.",
+    "length": "This has the wrong length.",
+    "no_nul": "This contains a character that is not allowed.",
+    "reserved": "The platform uses this code itself. Choose another.",
+    "exactly_one": "Give exactly one of them.",
+    "unknown_responder": "This account is not a responder's.",
+    "order": "These are in the wrong order.",
+    "test_region": "This region code is for tests only.",
     "idempotency_key": "This takes 1 to 255 visible characters.",
-    "unknown_action": "There is no such action.",
     "not_valid": "This is not valid.",
 }
 
@@ -125,15 +191,15 @@ def problem_text(code: str, language: Language, **values: Any) -> tuple[str, str
     return title, detail.format_map(values)
 
 
-def rule_text(rule: str, language: Language, fallback: str, **values: Any) -> str:
-    """The sentence of a rule; `fallback` (the domain's own sentence) where the catalogue does not know the rule."""
-    template = RULES[language].get(rule)
-    if template is None:
+def rule_text(rule: str, language: Language, fallback: str = "", **values: Any) -> str:
+    """The sentence of a rule. In English the domain's own sentence, `fallback`, is more exact and goes first."""
+    if language == "en" and fallback:
         return fallback
+    template = RULES[language].get(rule, RULES[language]["not_valid"])
     try:
         return template.format_map(values)
     except KeyError:
-        return fallback
+        return RULES[language]["not_valid"]
 
 
 def choose_language(accept_language: str | None, account_locale: str | None) -> Language:

@@ -19,9 +19,6 @@ UPDATE refresh_token SET revoked_at = %(now)s WHERE family_id = %(family_id)s AN
 -- session_revoked --
 SELECT EXISTS (SELECT 1 FROM refresh_token WHERE family_id = %(family_id)s AND revoked_at IS NOT NULL);
 
--- sign_in_failures --
-SELECT failures, last_at FROM sign_in_failure WHERE name_hash = %(name_hash)s;
-
 -- count_sign_in --
 -- Counted before the password is checked, so that attempts sent side by side slow each other down too.
 -- What is older than %(forget_before)s starts over.
@@ -71,11 +68,8 @@ ON CONFLICT (session_id) DO UPDATE SET
     last_seen_at = EXCLUDED.last_seen_at, audible = EXCLUDED.audible,
     visible = EXCLUDED.visible, idle_s = EXCLUDED.idle_s;
 
--- delete_seat --
-DELETE FROM seat WHERE session_id = %(session_id)s;
-
 -- delete_old_seats --
--- Left behind by processes that were killed.
+-- Long gone, closed or killed.
 DELETE FROM seat WHERE last_seen_at < %(before)s;
 
 -- access_marks --

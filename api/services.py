@@ -7,19 +7,26 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from api.alert_view import AlertViews
+from api.live.hub import LiveHub
 from api.settings import ApiSettings
 from core.runtime.clock import Now
 from core.runtime.crypto import Keyring
 from core.store.pool import Pool
+from registry.elder_search import NameIndex
 
 
 @dataclass(frozen=True, slots=True)
 class ApiServices:
+    """`names` is the process's index of name fragments (registry.elders.list_)."""
+
     settings: ApiSettings
     pool: Pool
     keyring: Keyring
     now: Now
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    views: AlertViews
+    hub: LiveHub
+    names: NameIndex
     # Argon2 takes 64 MB and a core each: a flood of sign-ins must not take the machine from the alerts.
     password_checks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 

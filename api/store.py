@@ -152,10 +152,6 @@ async def upsert_seat(
     await conn.execute(_SQL["upsert_seat"].encode(), params)
 
 
-async def delete_seat(conn: Connection, session_id: UUID) -> None:
-    await conn.execute(_SQL["delete_seat"].encode(), {"session_id": session_id})
-
-
 async def delete_old_seats(conn: Connection, before: datetime) -> None:
     await conn.execute(_SQL["delete_old_seats"].encode(), {"before": before})
 

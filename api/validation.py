@@ -50,5 +50,5 @@ def field_errors(errors: Sequence[Mapping[str, Any]], language: Language) -> lis
         }
         place, *inside = error["loc"]
         path = ".".join(str(part) for part in inside) or str(place)
-        found.append(FieldError(path, rule, rule_text(rule, language, error["msg"], **values)))
+        found.append(FieldError(path, rule, rule_text(rule, language, **values)))
     return found

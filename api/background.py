@@ -1,0 +1,87 @@
+"""What an API process does beside answering: follow the alert feed, beat, watch access, tidy up.
+
+A task that ends by itself ends the process: a console that is connected to a feed that stands still looks fine and
+is blind, the worst thing this program could do.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from alerts.feed import AlertFeed
+from alerts.store import highest_seq
+from api import store
+from api.live.watch import AccessWatch
+from api.services import ApiServices
+from api.sign_in import FORGET_AFTER
+from core.runtime.service import TaskEnded, wait_or_stop
+from core.store.pool import is_retryable, transaction
+
+log = logging.getLogger(__name__)
+
+TIDY_PAUSE_S = 3600.0
+# Longer than an access token can live: a revoked session must stay known until its last token has run out.
+TOKENS_KEPT = timedelta(hours=2)
+STOP_WAIT_S = 5.0
+
+
+@asynccontextmanager
+async def background(services: ApiServices, failed: Callable[[BaseException], None]) -> AsyncIterator[None]:
+    """Run the tasks while the block runs. `failed` is called once, with why, when one of them ended by itself."""
+    stop = asyncio.Event()
+    settings = services.settings
+    async with services.pool.connection() as conn:
+        # Before any socket can have read a snapshot: so whatever is newer than a snapshot is published to it.
+        beginning = await highest_seq(conn)
+    feed = AlertFeed(services.pool, settings.live_poll_seconds)
+    watch = AccessWatch(services.pool, services.hub, services.now)
+    work: dict[str, Coroutine[Any, Any, None]] = {
+        "feed": feed.run(stop),
+        "follow": _follow(services, feed, beginning),
+        "beat": services.hub.beat(stop, settings.live_heartbeat_seconds),
+        "watch": watch.run(stop, settings.live_access_check_seconds),
+        "tidy": _tidy(services, stop),
+    }
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not stop.is_set():
+            failed(task.exception() or TaskEnded(f"task {task.get_name()} ended by itself"))
+
+    tasks = {name: asyncio.create_task(coroutine, name=name) for name, coroutine in work.items()}
+    for task in tasks.values():
+        task.add_done_callback(ended)
+    try:
+        yield
+    finally:
+        stop.set()
+        tasks["follow"].cancel()  # it waits for the next event, not for the stop
+        _, late = await asyncio.wait(tasks.values(), timeout=STOP_WAIT_S)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+async def _follow(services: ApiServices, feed: AlertFeed, after: int) -> None:
+    async for event in feed.subscribe(after):
+        await services.hub.publish(event)
+
+
+async def _tidy(services: ApiServices, stop: asyncio.Event) -> None:
+    """Old failures and dead sessions; an error is logged and the next round tries again."""
+    while True:
+        now = services.now()
+        try:
+            async with transaction(services.pool) as conn:
+                await store.forget_old(conn, sign_ins_before=now - FORGET_AFTER, tokens_before=now - TOKENS_KEPT)
+        except (psycopg.Error, PoolTimeout, OSError) as error:
+            if not (isinstance(error, PoolTimeout) or is_retryable(error)):
+                raise
+            log.warning("not tidied", extra={"action": "api.tidy_failed", "error": type(error).__name__})
+        if await wait_or_stop(stop, TIDY_PAUSE_S):
+            return

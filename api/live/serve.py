@@ -1,0 +1,219 @@
+"""A live socket from its handshake to its end (contract §3)."""
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import psycopg
+from psycopg_pool import PoolTimeout
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from alerts import store as alert_store
+from api import store
+from api.access import scope_of
+from api.alert_access import alert_params, alert_reader, sees
+from api.alert_view import AlertViews
+from api.live import frames
+from api.live.client import FrameError, Ping, Renewal, Seat, Shown, read_first
+from api.live.connection import LiveConnection, receive_text
+from api.live.frames import Close, Signal
+from api.live.hub import LiveHub
+from api.metrics import CLOSES
+from api.problems import Problem
+from api.services import ApiServices
+from api.tokens import AccessToken, TokenInvalid, read_access_token
+from core.domain.ids import new_id
+from core.store.pool import is_retryable, transaction
+
+log = logging.getLogger(__name__)
+
+BUILD = version("anxin")
+REPLAY_BATCH = 200
+TRY_AGAIN_LATER = 1013
+
+
+class Refused(Exception):
+    """The socket is closed with `code` before it was served."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a client begins with. `after` None: from now."""
+
+    token: str
+    after: int | None
+
+
+async def serve(socket: WebSocket, services: ApiServices, hub: LiveHub, views: AlertViews) -> None:
+    """Serve `socket` until one side ends it. The close code is chosen here and counted."""
+    await socket.accept()
+    try:
+        code, reason = await _Session(socket, services, hub, views).run()
+    except Refused as refusal:
+        code, reason = refusal.code, refusal.reason
+    except WebSocketDisconnect:
+        return
+    CLOSES.labels(str(code)).inc()
+    log.info("live socket closed", extra={"action": "live.closed", "code": code})
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the client may leave in the same moment
+        await socket.close(code, reason)
+
+
+class _Session:
+    def __init__(self, socket: WebSocket, services: ApiServices, hub: LiveHub, views: AlertViews) -> None:
+        self.socket, self.services, self.hub, self.views = socket, services, hub, views
+
+    async def run(self) -> tuple[int, str]:
+        opening = await self._opening()
+        try:
+            connection = await self._admit(opening.token)
+            # Joined before the snapshot is read: what is committed in between waits in the queue, nothing is missed.
+            self.hub.join(connection)
+            try:
+                return await self._serve(connection, opening.after)
+            finally:
+                self.hub.leave(connection)
+        except (psycopg.Error, PoolTimeout, OSError) as error:
+            if not (isinstance(error, PoolTimeout) or is_retryable(error)):
+                raise
+            raise Refused(TRY_AGAIN_LATER, "unavailable") from None
+
+    async def _opening(self) -> Opening:
+        """The header's token with ?after=, or the first message. Raises Refused."""
+        scheme, _, token = self.socket.headers.get("authorization", "").partition(" ")
+        if scheme:
+            if scheme.lower() != "bearer":
+                raise Refused(Close.TOKEN, "token-invalid")
+            return Opening(token.strip(), _after_of(self.socket.query_params.get("after")))
+        try:
+            async with asyncio.timeout(self.services.settings.live_first_message_seconds):
+                first = read_first(await receive_text(self.socket))
+        except TimeoutError:
+            raise Refused(Close.NO_FIRST_MESSAGE, "no-first-message") from None
+        except FrameError:
+            raise Refused(Close.TOKEN, "token-missing") from None
+        return Opening(first.token, first.after)
+
+    def _read_token(self, text: str) -> AccessToken:
+        secret = self.services.settings.token_secret.get_secret_value()
+        try:
+            return read_access_token(text, secret, self.services.now())
+        except TokenInvalid as error:
+            raise Refused(Close.TOKEN, error.code) from None
+
+    async def _admit(self, text: str) -> LiveConnection:
+        token = self._read_token(text)
+        now = self.services.now()
+        async with transaction(self.services.pool) as conn:
+            try:
+                # The mark first: a change between the two reads then closes the socket instead of going unseen.
+                marks = await store.access_marks(conn, [token.account_id], now)
+                scope = await scope_of(conn, token, self.services)
+            except Problem as problem:
+                raise Refused(Close.TOKEN, problem.code) from None
+        return LiveConnection(
+            self.socket,
+            id=new_id(now),
+            scope=alert_reader(scope),
+            token=token,
+            mark=marks.get(token.account_id, ""),
+            now=self.services.now,
+            build=BUILD,
+            queue_frames=self.services.settings.live_queue_frames,
+        )
+
+    async def _serve(self, connection: LiveConnection, after: int | None) -> tuple[int, str]:
+        """Snapshot, replay, then three tasks until the first of them ends: reading, writing, being closed."""
+        tasks = [
+            asyncio.create_task(connection.closed(), name="live closed"),
+            asyncio.create_task(self._read(connection), name="live read"),
+            asyncio.create_task(self._write(connection, after), name="live write"),
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        if connection.is_closing:
+            return connection.close_frame()
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+        raise WebSocketDisconnect(1006)
+
+    async def _write(self, connection: LiveConnection, after: int | None) -> None:
+        await self._begin(connection, after)
+        await connection.write()
+
+    async def _begin(self, connection: LiveConnection, after: int | None) -> None:
+        """hello with one snapshot, then the frames after … S if they were asked for and are still kept."""
+        now = self.services.now()
+        async with self.services.pool.connection() as conn:
+            alerts, seq = await alert_store.live(conn, alert_params(connection.scope))
+            oldest = await alert_store.oldest_kept_seq(conn)
+            items = await self.views.of_alerts(conn, alerts, now)
+        resumed = after is not None and frames.can_resume(
+            after, snapshot=seq, oldest_kept=oldest, most=self.services.settings.live_replay_max_events
+        )
+        connection.floor = seq
+        connection.last = after if resumed and after is not None else seq
+        reset = after is not None and not resumed
+        await connection.send(frames.hello(seq, now, BUILD, reset=reset, alerts=items))
+        if resumed:
+            await self._replay(connection, until=seq)
+
+    async def _replay(self, connection: LiveConnection, *, until: int) -> None:
+        position = connection.last
+        while position < until:
+            async with self.services.pool.connection() as conn:
+                events = await alert_store.events_after(conn, position, REPLAY_BATCH)
+            for event in events:
+                position = event.seq
+                if event.seq <= until and sees(connection.scope, event):
+                    await connection.send_frame(await self.hub.frame_of(event))
+            if not events:
+                return
+
+    async def _read(self, connection: LiveConnection) -> None:
+        while True:
+            match await connection.read():
+                case Ping():
+                    connection.offer(Signal.PONG)
+                case Shown(alert=alert, seq=seq):
+                    self.hub.shown(seq)
+                    log.info(
+                        "shown",
+                        extra={
+                            "action": "live.shown",
+                            "alert_id": alert,
+                            "seq": seq,
+                            "account_id": str(connection.account_id),
+                        },
+                    )
+                case Seat(audible=audible, visible=visible, idle_s=idle_s):
+                    connection.seat = (audible, visible, idle_s)
+                    connection.seat_written_at = None
+                case Renewal(token=text):
+                    self._renew(connection, text)
+
+    def _renew(self, connection: LiveConnection, text: str) -> None:
+        """A fresh token of the same account. Whether its session lives is asked by the watch within its pause."""
+        token = self._read_token(text)
+        if token.account_id != connection.account_id:
+            raise Refused(Close.TOKEN, "token-invalid")
+        connection.token = token
+
+
+def _after_of(text: str | None) -> int | None:
+    """?after=; what is no number can't be resumed from, so it ends in a reset like any lost position."""
+    if text is None:
+        return None
+    return int(text) if text.isdecimal() and len(text) < 19 else -1
