@@ -239,8 +239,6 @@ async def test_state_moves_forwards_only(house, hub):
         await hub.tell("telemetry", {"events": [said("battery", 90, 99), said("worn", True, 99)]})
         query = "SELECT battery_pct, worn, last_at FROM device_state WHERE device_no = %s"
         state = await house.rows(query, house.hub_no)
-            "SELECT battery_pct, worn, last_at FROM device_state WHERE device_no = %s", house.hub_no
-        )
         assert state == [(60.0, False, now - timedelta(seconds=10))]
         before = await house.one("SELECT last_seen FROM device_state WHERE device_no = %s", house.hub_no)
         await hub.tell("telemetry", b"not json")
