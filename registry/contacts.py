@@ -12,7 +12,7 @@ from core.store.pool import Connection
 from core.store.queries import load_queries
 from registry import access_log, data_keys, masking
 from registry.access import Scope, scoped
-from registry.elder_model import phone_problem
+from registry.elder_model import check_reason, is_text, is_word, phone_problem
 from registry.rows import Row, fetch_all, fetch_one, write_all
 
 _FILE = ("registry", "queries_people.sql")
@@ -58,8 +58,10 @@ async def add(
     await _see_elder(conn, scope, elder_id)
     if not scope.may("elders.write"):
         raise Forbidden
-    if not new.name.strip():
-        raise Invalid(FieldError("name", "missing", "A contact has a name."))
+    if not is_text(new.name, 80):
+        raise Invalid(FieldError("name", "form", "A name has 1 to 80 printable characters."))
+    if not is_word(new.relation):
+        raise Invalid(FieldError("relation", "form", "A lower-case word of the field."))
     if problem := phone_problem(new.phone):
         raise Invalid(FieldError("phone", *problem))
     id = new_id(now)
@@ -120,8 +122,7 @@ async def reveal_phone(
         raise NotFound("There is no such contact.")
     if not scope.may("elders.reveal"):
         raise Forbidden
-    if not reason.strip() or len(reason) > 500:
-        raise Invalid(FieldError("reason", "form", "A reason has 1 to 500 characters."))
+    check_reason(reason)
     await access_log.record(
         conn, scope.account_id, "reveal", "contact", str(contact_id), ["phone"], reason.strip(), request_id, now
     )

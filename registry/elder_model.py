@@ -87,7 +87,7 @@ def check(values: Mapping[str, Any], region_code: str, today: date) -> None:
         "gender": lambda v: _one_of(v, GENDERS),
         "birth_date": lambda v: _birth_problem(v, today),
         "region_code": lambda v: None if region_codes.is_code(v) else ("form", "A region code is 12 digits."),
-        "living_arrangement": lambda v: None if _WORD.fullmatch(v) else ("form", "A lower-case word of the field."),
+        "living_arrangement": lambda v: None if is_word(v) else ("form", "A lower-case word of the field."),
         "elder_status": lambda v: _one_of(v, STATUSES),
         "enrolment": lambda v: _one_of(v, ENROLMENTS),
         "phone": phone_problem,
@@ -107,6 +107,22 @@ def check(values: Mapping[str, Any], region_code: str, today: date) -> None:
         raise Invalid(*errors)
 
 
+def is_text(text: str, longest: int) -> bool:
+    """Something to read: not blank, no control character (the database refuses NUL), no half of a character pair."""
+    return bool(text.strip()) and len(text) <= longest and all(c.isprintable() or c in "\u00a0\u3000" for c in text)
+
+
+def check_reason(reason: str) -> None:
+    """Raises Invalid for a reason that tells nobody anything."""
+    if not is_text(reason, 500):
+        raise Invalid(FieldError("reason", "form", "A reason has 1 to 500 printable characters."))
+
+
+def is_word(text: str) -> bool:
+    """A lower-case word of the field, as codes are."""
+    return _WORD.fullmatch(text) is not None
+
+
 def phone_problem(phone: str) -> tuple[str, str] | None:
     """(rule, sentence) for what cannot be dialled; None for what can."""
     if not _PHONE.fullmatch(phone) or not 3 <= len(normalise("phone", phone)) <= 15:
@@ -115,9 +131,7 @@ def phone_problem(phone: str) -> tuple[str, str] | None:
 
 
 def _name_problem(name: str) -> tuple[str, str] | None:
-    if not name.strip() or len(name) > 80 or any(ord(c) < 32 for c in name):
-        return "form", "A name has 1 to 80 printable characters."
-    return None
+    return None if is_text(name, 80) else ("form", "A name has 1 to 80 printable characters.")
 
 
 def _one_of(value: str, allowed: frozenset[str]) -> tuple[str, str] | None:

@@ -20,7 +20,7 @@ from core.store.pool import Connection
 from core.store.queries import load_queries
 from registry import access_log, citizen_id, cursors, data_keys, elder_search, masking, regions
 from registry.access import Role, Scope, scoped
-from registry.elder_model import EDITABLE, Elder, ElderLabel, ElderPage, NewElder, check
+from registry.elder_model import EDITABLE, Elder, ElderLabel, ElderPage, NewElder, check, check_reason
 from registry.elder_search import NameIndex
 from registry.rows import Row, fetch_all, fetch_one, write_all
 
@@ -168,8 +168,7 @@ async def reveal(
         raise Invalid(*(FieldError("fields", "unknown", f"{name} cannot be revealed.") for name in unknown))
     if not wanted:
         raise Invalid(FieldError("fields", "missing", "Name what to reveal."))
-    if not reason.strip() or len(reason) > 500:
-        raise Invalid(FieldError("reason", "form", "A reason has 1 to 500 characters."))
+    check_reason(reason)
     row = await fetch_one(conn, scoped(load_queries(*_FILE)["elder"]), _one(scope, elder_id))
     if row is None:
         raise NotFound("There is no such elder.")

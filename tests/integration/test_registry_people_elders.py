@@ -158,6 +158,8 @@ async def test_an_elder_who_died_or_moved_away_stays_on_record(people: People, e
     ("fields", "broken"),
     [
         ({"name": " "}, "name"),
+        ({"name": "张\x00芳"}, "name"),
+        ({"name": "张\ud800"}, "name"),
         ({"gender": "f"}, "gender"),
         ({"birth_date": date(2026, 3, 2)}, "birth_date"),
         ({"birth_date": date(1890, 1, 1)}, "birth_date"),
