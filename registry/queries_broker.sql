@@ -14,7 +14,12 @@ SELECT id, id, hash, %(now)s FROM unnest(%(ids)s::text[], %(hashes)s::text[]) AS
 UPDATE broker_credential SET revoked_at = %(now)s WHERE username = %(username)s AND revoked_at IS NULL;
 
 -- valid_credentials --
-SELECT username, password_hash, device_id IS NULL FROM broker_credential WHERE revoked_at IS NULL ORDER BY username;
+SELECT username, password_hash FROM broker_credential WHERE revoked_at IS NULL;
+
+-- credentials_fingerprint --
+-- Changes with any valid credential, whatever changed it: one row instead of all of them.
+SELECT count(*), bit_xor(hashtextextended(username || ':' || password_hash, 0))
+FROM broker_credential WHERE revoked_at IS NULL;
 
 -- platform_names --
 SELECT username FROM broker_credential WHERE device_id IS NULL AND username = ANY(%(names)s);

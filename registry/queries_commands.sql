@@ -28,7 +28,7 @@ UPDATE device_command SET status = 'sent', sent_at = %(now)s WHERE id = ANY(%(id
 -- what happened, and a second answer changes nothing.
 UPDATE device_command c SET status = %(outcome)s, detail = %(detail)s, finished_at = %(now)s
 FROM device d
-WHERE c.id = %(id)s AND d.id = c.device_id AND coalesce(d.hub_id, d.id) = %(publisher)s
+WHERE c.id = %(id)s AND d.id = c.device_id AND %(publisher)s IN (d.id, d.hub_id)
   AND c.status IN ('queued', 'sent', 'expired');
 
 -- expire --
