@@ -1,7 +1,9 @@
 """Fixtures are plugins by subject; each is listed here once."""
 
 pytest_plugins = [
+    "tests.fixtures.servers",  # first: the others stand on it
+    "tests.fixtures.api_server",
+    "tests.fixtures.api_town",
     "tests.fixtures.demo",
     "tests.fixtures.lone_broker",
-    "tests.fixtures.servers",
 ]
