@@ -108,7 +108,8 @@ def _write(file: Path, text: str, identity: Identity) -> None:
 
 
 def _failure(settings: BrokerSettings) -> ServerFailed | PortTaken | DiskFull:
-    said = last_words(settings.log_file, 2) + " / " + last_words(settings.folder / "output.log", 2)
+    output = settings.folder / "output.log"
+    said = last_words(settings.log_file or output, 2) + " / " + last_words(output, 2)
     if "Address already in use" in said:
         return PortTaken(settings.port, "Mosquitto", "--mqtt-port")
     if "No space left" in said:

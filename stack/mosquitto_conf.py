@@ -16,25 +16,33 @@ HASH_ROUNDS = 101
 
 @dataclass(frozen=True)
 class BrokerSettings:
-    """What the broker's configuration depends on. Folders and files are absolute paths."""
+    """What the broker's configuration depends on. Folders and files are absolute paths.
+
+    `log_file` None: the log goes to standard output. `certificate_folder` (ca.crt, server.crt, server.key): with it the
+    listener speaks TLS and nothing else.
+    """
 
     host: str
     port: int
     folder: Path
     passwd_file: Path
     acl_file: Path
-    log_file: Path
+    log_file: Path | None
     user: str
+    certificate_folder: Path | None = None
     autosave_interval_seconds: int = 60
     max_queued_messages: int = 1_000_000
     max_packet_size_bytes: int = 2 * 1024 * 1024
     sys_interval_seconds: int = 5
 
 
-def configuration(settings: BrokerSettings) -> str:
-    """mosquitto.conf."""
+WRITTEN_BY_STACK = "Written by `anxin stack start`; changes are lost at the next start."
+
+
+def configuration(settings: BrokerSettings, origin: str = WRITTEN_BY_STACK) -> str:
+    """mosquitto.conf. `origin`: its first line, which tells who writes the file."""
     return f"""\
-# Written by `anxin stack start`; changes are lost at the next start.
+# {origin}
 per_listener_settings false
 user {settings.user}
 
@@ -57,13 +65,22 @@ retain_available true
 set_tcp_nodelay true
 sys_interval {settings.sys_interval_seconds}
 
-log_dest file {settings.log_file}
+log_dest {f"file {settings.log_file}" if settings.log_file else "stdout"}
 log_type error
 log_type warning
 log_type notice
 log_timestamp_format %Y-%m-%dT%H:%M:%S
 
 listener {settings.port} {settings.host}
+{_tls(settings.certificate_folder)}"""
+
+
+def _tls(folder: Path | None) -> str:
+    if folder is None:
+        return ""
+    return f"""\
+certfile {folder}/server.crt
+keyfile {folder}/server.key
 """
 
 

@@ -7,7 +7,7 @@ from anxin.published.mqtt_schemas import mqtt_schemas
 _DEVICE = {"device_id": {"description": "The publishing device's id, which is also its user name at the broker."}}
 
 # (channel, topic, who sends, summary)
-_TOPICS = (
+TOPICS = (
     ("alarm", "anxin/v1/{device_id}/up/alarm", "device", "Emergencies; QoS 1."),
     ("telemetry", "anxin/v1/{device_id}/up/telemetry", "device", "Every other event; QoS 0 or 1."),
     ("status", "anxin/v1/{device_id}/up/status", "device", "Birth and last will; QoS 1, not retained."),
@@ -15,14 +15,18 @@ _TOPICS = (
     ("command", "anxin/v1/{device_id}/down/command", "platform", "Commands to a device; QoS 1, never retained."),
     ("receipt", "anxin/v1/{device_id}/down/receipt", "platform", "What was stored of a message, after the commit."),
 )
+_CLOSE_CODES = (
+    "Close codes: 4401 token, 4403 scope changed, 4408 no first message, 4429 too slow (reason: the seq to resume "
+    "after), 1012 the server restarts, 1013 the database does not answer."
+)
 
 
-def asyncapi_document(version: str, live_schemas: dict[str, Any]) -> dict[str, Any]:
-    """`live_schemas`: JSON Schemas of the live stream's frames by name. The document speaks as the platform:
+def asyncapi_document(version: str, sent: dict[str, Any], received: dict[str, Any]) -> dict[str, Any]:
+    """`sent` and `received`: JSON Schemas of the live stream's frames by name. The document speaks as the platform:
     it receives what devices publish and sends what they read."""
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
-    for name, topic, sender, summary in _TOPICS:
+    for name, topic, sender, summary in TOPICS:
         message = {"$ref": f"#/components/messages/{name}"}
         channels[name] = {
             "address": topic,
@@ -35,11 +39,14 @@ def asyncapi_document(version: str, live_schemas: dict[str, Any]) -> dict[str, A
     channels["live"] = {
         "address": "/api/v1/live",
         "servers": [{"$ref": "#/servers/api"}],
-        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in live_schemas},
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in (*sent, *received)},
         "summary": "Alerts as they change, gap-free, for one caller's scope (WebSocket).",
+        "description": _CLOSE_CODES,
+        "bindings": {"ws": {"method": "GET", "query": _AFTER, "bindingVersion": "0.1.0"}},
     }
-    operations["live"] = _operation("send", "live", list(live_schemas))
-    schemas = {**mqtt_schemas(), **live_schemas}
+    operations["live"] = _operation("send", "live", list(sent))
+    operations["liveClient"] = _operation("receive", "live", list(received))
+    schemas = {**mqtt_schemas(), **sent, **received}
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -70,6 +77,10 @@ def asyncapi_document(version: str, live_schemas: dict[str, Any]) -> dict[str, A
     }
 
 
+_AFTER = {
+    "type": "object",
+    "properties": {"after": {"type": "integer", "minimum": 0, "description": "Resume after this seq."}},
+}
 _SECURITY = "#/components/securitySchemes/"
 
 

@@ -4,23 +4,25 @@ import json
 from importlib.metadata import version
 from typing import Any
 
-from api.openapi import openapi_document
-
 from anxin.published.asyncapi import asyncapi_document
-from anxin.published.live_schemas import live_schemas
+from anxin.published.broker_files import broker_files
+from anxin.published.live_schemas import alert_schema, client_schemas, live_schemas
 from anxin.published.mqtt_schemas import mqtt_schemas
 from anxin.published.settings_page import env_example, settings_page
+from api.openapi import openapi_document
 
 
 def documents() -> dict[str, str]:
-    release = version("anxin")
+    """Text by path relative to the repository's root. Nothing in it depends on the machine or its environment."""
     found = {
+        **broker_files(),
         "docs/settings.md": settings_page(),
         ".env.example": env_example(),
-        "docs/contract/asyncapi.json": _json(asyncapi_document(release, live_schemas())),
+        "docs/contract/asyncapi.json": _json(asyncapi_document(version("anxin"), live_schemas(), client_schemas())),
         "docs/contract/openapi.json": _json(openapi_document()),
     }
-    for name, schema in {**mqtt_schemas(), **live_schemas()}.items():
+    schemas = {**mqtt_schemas(), "alert": alert_schema(), **live_schemas(), **client_schemas()}
+    for name, schema in schemas.items():
         found[f"docs/contract/{name}.schema.json"] = _json(schema)
     return found
 

@@ -21,8 +21,15 @@ _HEAD = """# Settings
 Every setting is an environment variable. A secret may also come from a file: `{prefix}NAME_FILE=/path` instead of
 `{prefix}NAME`. Units are in the names. What has no default must be set, or the program says so and exits with code 2.
 
-This page is made by `python -m anxin.published`; a test keeps it complete.
-"""
+This page is made by `python -m anxin.published`; a test keeps it complete."""
+
+# What single commands, scripts and tests read beside the settings models.
+OTHERS = {
+    "ANXIN_DEVICE_PASSWORD": "`anxin gateway`: the hub's password, where no `--password-file` is given.",
+    "ANXIN_READY_FILE": "Where commands look for the demo's ready file; not set: where `anxin demo` writes it.",
+    "ANXIN_RECORDINGS": "Tests: a folder of recordings to replay; not set: those tests are skipped.",
+    "ANXIN_PYTHON": "`scripts/setup`: the Python to make `.venv` with; not set: the first of 3.11 or newer.",
+}
 
 
 def settings_models() -> list[type[Settings]]:
@@ -60,6 +67,9 @@ def settings_page() -> str:
         for name, info in fields.items():
             cells = (f"`{PREFIX}{name.upper()}`", info.description or "", _default(info), _bounds(info))
             parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    parts.append("\n## Outside the models\n\nRead by single commands, scripts and tests; no service needs them.\n")
+    parts.append("| variable | meaning |\n|---|---|")
+    parts.extend(f"| `{name}` | {meaning} |" for name, meaning in OTHERS.items())
     return "\n".join(parts) + "\n"
 
 
