@@ -22,7 +22,7 @@ from ingest.event_time import micros
 from ingest.inbox import Inbox
 from ingest.keys import CopyCounter
 from ingest.metrics import IngestMetrics
-from ingest.poison import Fault, condemn, fault_of
+from ingest.poison import Fault, condemn, fault_of, name_of
 from ingest.receipts import receipt_body, wants_receipt
 from ingest.registry_view import RegistryView
 from ingest.topics import parse_topic, receipt_topic
@@ -166,24 +166,25 @@ class Lane:
         """One transaction; if the data is at fault, two with half of it each, down to the one that is."""
         try:
             await self._transaction(pieces, dropped)
+            return
         except Exception as error:
             if fault_of(error) is not Fault.DATA or not pieces:
                 raise
-            if len(pieces) > 1:
-                middle = len(pieces) // 2
-                await self._write(pieces[:middle], dropped)
-                await self._write(pieces[middle:], Counter())
-            else:
-                await self._reject(pieces[0], error)
+            culprit = error
+        if len(pieces) == 1:
+            await self._reject(pieces[0], culprit)
+            return
+        middle = len(pieces) // 2
+        await self._write(pieces[:middle], dropped)
+        await self._write(pieces[middle:], Counter())
 
     async def _reject(self, piece: Piece, error: Exception) -> None:
         log.error(
-            "an event that passed the checks cannot be stored",
-            exc_info=error,
+            "an event that passed the checks cannot be stored: %s",
+            name_of(error),
             extra={"action": "ingest.poison", "device_id": piece.delivery.device_id, "lane": self.limits.name},
         )
-        hopeless = type(piece.content) is Rejection and not piece.content.cries
-        if hopeless:
+        if type(piece.content) is Rejection and not piece.content.cries:
             raise error  # not even its dead letter can be stored: nothing of it may be acknowledged
         condemn(piece, error)
         await self._write([piece], Counter())
@@ -233,7 +234,7 @@ class Lane:
 
     def _keep(self, error: Exception) -> None:
         self._metrics.retries.labels(self.limits.name).inc()
-        text = f"{type(error).__name__}: {error}".strip()
+        text = name_of(error)
         if self._trouble is None:
             log.warning(
                 "the database does not take the batch; it is kept and tried again: %s",
