@@ -38,6 +38,7 @@ class AlertFeed:
         self._readers: set[_Reader] = set()
         self._position: int | None = None
         self._started = asyncio.Event()
+        self._failure: BaseException | None = None
         self.connected = False
 
     @property
@@ -46,12 +47,15 @@ class AlertFeed:
         return self._position
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Follow the table until `stop`. Raises FeedReset, and whatever is no fault of the connection."""
+        """Follow the table until `stop`. Raises FeedReset, and whatever is no fault of the connection; so does every
+        reader then, because a feed that stands still looks like a quiet day."""
         while not stop.is_set():
             try:
                 await self._follow(stop)
-            except (psycopg.Error, PoolTimeout, OSError) as error:
-                _raise_unless_passing(error)
+            except Exception as error:
+                if not _passing(error):
+                    self._fail(error)
+                    raise
                 log.warning("alert feed lost the database", extra={"action": "feed.lost", "error": repr(error)})
                 await wait_or_stop(stop, _RETRY_S)
             finally:
@@ -67,10 +71,14 @@ class AlertFeed:
         self._readers.add(reader)
         try:
             await self._started.wait()
+            if self._failure is not None:
+                raise self._failure
             assert self._position is not None
             last = self._position if after is None else after
             reader.behind = last < self._position
             while True:
+                if self._failure is not None:
+                    raise self._failure
                 if reader.behind:
                     async for event in self._catch_up(reader, last):
                         last = event.seq
@@ -84,6 +92,12 @@ class AlertFeed:
                     await reader.wait()
         finally:
             self._readers.discard(reader)
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = error
+        self._started.set()
+        for reader in self._readers:
+            reader.wake()
 
     async def _follow(self, stop: asyncio.Event) -> None:
         async with self._pool.connection() as conn:
@@ -145,7 +159,8 @@ class AlertFeed:
                         raise FeedReset
                     return events
             except (psycopg.Error, PoolTimeout, OSError) as error:
-                _raise_unless_passing(error)
+                if not _passing(error):
+                    raise
             await asyncio.sleep(_RETRY_S)
 
 
@@ -170,6 +185,9 @@ class _Reader:
     def resume(self) -> None:
         self.behind = False
 
+    def wake(self) -> None:
+        self._news.set()
+
     async def wait(self) -> None:
         self._news.clear()
         await self._news.wait()
@@ -182,6 +200,6 @@ def _next(last: int, event: FeedEvent) -> int:
     return event.seq
 
 
-def _raise_unless_passing(error: BaseException) -> None:
-    if not (isinstance(error, PoolTimeout | TimeoutError) or is_retryable(error)):
-        raise error
+def _passing(error: BaseException) -> bool:
+    """The server is away or slow: the same read may succeed later."""
+    return isinstance(error, PoolTimeout | TimeoutError) or is_retryable(error)

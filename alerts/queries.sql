@@ -4,11 +4,18 @@ SELECT pg_advisory_xact_lock(number) FROM unnest(%(numbers)s::bigint[]) AS numbe
 
 -- lock_unclosed --
 -- The rows too: the engine and people's actions hold them without the subject's number. In id order, for the same reason.
+-- The ids come from two indexes; with one OR the planner reads the whole table.
 SELECT id
 FROM alert
-WHERE status <> 'closed'
-  AND ((subject_kind, subject_id) IN (SELECT * FROM unnest(%(kinds)s::text[], %(subjects)s::text[]))
-       OR (elder_id = ANY(%(elders)s::uuid[]) AND rule IN ('fall', 'fall_suspected')))
+WHERE status <> 'closed' AND id = ANY(ARRAY(
+    SELECT mine.id
+    FROM unnest(%(kinds)s::text[], %(subjects)s::text[]) AS wanted (kind, id)
+    JOIN alert mine ON mine.subject_kind = wanted.kind AND mine.subject_id = wanted.id AND mine.status <> 'closed'
+    UNION
+    SELECT fall.id
+    FROM alert fall
+    WHERE fall.elder_id = ANY(%(elders)s::uuid[]) AND fall.rule IN ('fall', 'fall_suspected')
+      AND fall.status <> 'closed'))
 ORDER BY id
 FOR UPDATE;
 
@@ -18,9 +25,15 @@ SELECT a.*, o.display_name AS owner_name, s.seen_at AS owner_seen_at
 FROM alert a
 LEFT JOIN account o ON o.id = a.owner_id
 LEFT JOIN LATERAL (SELECT max(last_seen_at) AS seen_at FROM seat WHERE account_id = a.owner_id) s ON true
-WHERE a.status <> 'closed'
-  AND ((a.subject_kind, a.subject_id) IN (SELECT * FROM unnest(%(kinds)s::text[], %(subjects)s::text[]))
-       OR (a.elder_id = ANY(%(elders)s::uuid[]) AND a.rule IN ('fall', 'fall_suspected')));
+WHERE a.status <> 'closed' AND a.id = ANY(ARRAY(
+    SELECT mine.id
+    FROM unnest(%(kinds)s::text[], %(subjects)s::text[]) AS wanted (kind, id)
+    JOIN alert mine ON mine.subject_kind = wanted.kind AND mine.subject_id = wanted.id AND mine.status <> 'closed'
+    UNION
+    SELECT fall.id
+    FROM alert fall
+    WHERE fall.elder_id = ANY(%(elders)s::uuid[]) AND fall.rule IN ('fall', 'fall_suspected')
+      AND fall.status <> 'closed'));
 
 -- answers_of_elders --
 -- Stored "I am fine" messages that may answer these falls: from any device that stood for the same elder or dwelling.

@@ -70,6 +70,11 @@ class Undo(Exception):
     """A transaction that gives up after it wrote."""
 
 
+def give_up_sometimes(dice: random.Random) -> None:
+    if dice.random() < 0.2:
+        raise Undo
+
+
 async def write(pool: Pool, devices: list[str], count: int, seed: int) -> None:
     """At least `count` committed events in transactions of 1 to 5; every fifth transaction is rolled back."""
     dice, done = random.Random(seed), 0
@@ -80,8 +85,7 @@ async def write(pool: Pool, devices: list[str], count: int, seed: int) -> None:
                 at = NOON + timedelta(seconds=done)
                 await raise_alerts(conn, [press(device, at) for device in chosen], now=at)
                 await asyncio.sleep(dice.random() / 1000)
-                if dice.random() < 0.2:
-                    raise Undo
+                give_up_sometimes(dice)
         except Undo:
             continue
         done += len(chosen)
