@@ -106,6 +106,8 @@ def probing(port: int, into: dict[str, Any], name: str) -> Iterator[None]:
 class FileBroker:
     """password_file + acl_file, reloaded by SIGHUP."""
 
+    pid = 0
+
     def __init__(self, folder: Path, port: int, names: list[str], rounds: int) -> None:
         self.folder, self.port = folder, port
         self.passwd = folder / "passwd"
@@ -150,11 +152,13 @@ class FileBroker:
 class DynamicBroker:
     """The dynamic-security plugin, driven over $CONTROL by the platform user; the file is pre-made."""
 
+    pid = 0
+    control: socket.socket | None = None
+
     def __init__(self, folder: Path, port: int, names: list[str], rounds: int) -> None:
         self.folder, self.port, self.rounds = folder, port, rounds
         self.store = folder / "dynsec.json"
-        def role(acltypes):
-            return acltypes
+
         device = [
             {"acltype": "publishClientSend", "topic": "anxin/v1/%u/up/#", "allow": True},
             {"acltype": "subscribePattern", "topic": "anxin/v1/%u/down/#", "allow": True},
@@ -171,8 +175,10 @@ class DynamicBroker:
                     "clients": clients,
                     "roles": [{"rolename": "device", "acls": device}, {"rolename": "platform", "acls": platform}],
                     "defaultACLAccess": {
-                        "publishClientSend": False, "publishClientReceive": True,
-                        "subscribe": False, "unsubscribe": True,
+                        "publishClientSend": False,
+                        "publishClientReceive": True,
+                        "subscribe": False,
+                        "unsubscribe": True,
                     },
                 }
             )
@@ -187,14 +193,16 @@ class DynamicBroker:
     def client(self, name: str, role: str) -> dict[str, Any]:
         _, _, rounds, salt, digest = hash_password(PASSWORD, rounds=self.rounds).split("$")
         return {
-            "username": name, "password": digest, "salt": salt, "iterations": int(rounds),
+            "username": name,
+            "password": digest,
+            "salt": salt,
+            "iterations": int(rounds),
             "roles": [{"rolename": role}],
         }
 
     def command(self, **command: Any) -> None:
-        if not hasattr(self, "control"):
-            self.control = open_client(self.port, PLATFORM, "control")
-            assert self.control is not None
+        self.control = self.control or open_client(self.port, PLATFORM, "control")
+        assert self.control is not None
         body = json.dumps({"commands": [command]}).encode()
         self.control.sendall(publish_packet("$CONTROL/dynamic-security/v1", body, 1))
         self.control.recv(4)
