@@ -161,7 +161,8 @@ def elder_is_ok(alert: Alert, occurrence: Occurrence, now: datetime) -> AlertCha
     if alert.status is Status.PENDING_CONFIRM:
         code = CloseCode.CANCELLED_BY_ELDER.value
         event = _from_elder(EventKind.CLOSED, occurrence, now, {"code": code})
-        return changed(alert, event, evidence=evidence, status=Status.CLOSED, close_code=code, closed_at=now)
+        ended = {"status": Status.CLOSED, "close_code": code, "closed_at": now, "confirm_due_at": None}
+        return changed(alert, event, evidence=evidence, **ended)
     if alert.severity.is_more_urgent_than(Severity.P2):
         event = _from_elder(EventKind.DOWNGRADED, occurrence, now, {"from": alert.severity.value})
         return changed(
@@ -177,7 +178,7 @@ def elder_is_ok(alert: Alert, occurrence: Occurrence, now: datetime) -> AlertCha
 
 def unanswered(alert: Alert, now: datetime) -> AlertChange:
     """The time for the elder's answer ran out: the alert opens and rings."""
-    assert alert.confirm_due_at is not None
+    assert alert.status is Status.PENDING_CONFIRM and alert.confirm_due_at is not None
     clocks = start_clocks(alert.severity, alert.confirm_due_at)
     event = AlertEvent(EventKind.OPENED, now, ActorKind.SYSTEM, detail={"unanswered": True})
     return changed(alert, event, status=Status.OPEN, clocks=clocks, confirm_due_at=None)
