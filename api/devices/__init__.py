@@ -1,1 +1,1 @@
-"""Devices as the API shows and commands them: their current state, and commands waiting for their device."""
+"""Devices as the API shows them: their current state."""

@@ -1,19 +1,15 @@
 """The database side of devices in the API. Nothing here commits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-from uuid import UUID
 
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
-from core.store.pool import Connection, notify
+from core.store.pool import Connection
 from core.store.queries import load_queries
 
 _SQL = load_queries("api.devices")
-COMMAND_CHANNEL = "device_command"  # wakes the sender; it polls too
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +32,3 @@ async def states(conn: Connection, device_ids: Sequence[str]) -> dict[str, Devic
     cursor = conn.cursor(row_factory=class_row(DeviceState))
     await cursor.execute(_SQL["device_states"].encode(), {"ids": list(device_ids)})
     return {state.id: state for state in await cursor.fetchall()}
-
-
-async def queue_command(
-    conn: Connection,
-    *,
-    id: UUID,
-    device_id: str,
-    type: str,
-    params: Mapping[str, Any],
-    created_by: UUID,
-    now: datetime,
-    expires_at: datetime,
-) -> None:
-    """Leave a command for the sender, which publishes it once this transaction is committed."""
-    row = {
-        "id": id,
-        "device_id": device_id,
-        "type": type,
-        "params": Jsonb(dict(params)),
-        "created_by": created_by,
-        "now": now,
-        "expires_at": expires_at,
-    }
-    await conn.execute(_SQL["queue_command"].encode(), row)
-    await notify(conn, COMMAND_CHANNEL, str(id))

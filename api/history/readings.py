@@ -41,7 +41,7 @@ def metric_named(name: str) -> Metric:
     metric = METRIC_BY_NAME.get(name)
     if metric is None:
         known = "systolic, diastolic" if name == "blood_pressure" else ", ".join(sorted(METRIC_BY_NAME))
-        raise Invalid(FieldError("query.metric", "unknown_metric", f"There is no such metric; ask for: {known}."))
+        raise Invalid(FieldError("metric", "unknown_metric", f"There is no such metric; ask for: {known}."))
     return metric
 
 

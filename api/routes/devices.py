@@ -1,7 +1,7 @@
 """Devices: made with a credential shown once, bound, watched, commanded, taken out of service."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -15,10 +15,9 @@ from api.fields import DeviceId, Line, Moment
 from api.pagination import CursorText, Limit, Page, bad_cursor, read_cursor, write_cursor
 from api.routing import make_router
 from api.services import Services
-from core.domain.ids import new_id
-from core.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
+from core.errors import FieldError, Forbidden, Invalid, NotFound
 from core.store.pool import Connection
-from registry import bindings, devices
+from registry import bindings, commands, devices
 from registry.access import OPERATORS, Role, Scope
 
 router = make_router("/devices", "devices")
@@ -125,10 +124,16 @@ class CommandIn(BaseModel):
 
 
 class CommandOut(BaseModel):
-    """A command waiting for its device."""
+    """A command and what became of it. `detail`: the device's own words."""
 
     id: UUID
-    status: Literal["queued"] = "queued"
+    type: str
+    status: Literal["queued", "sent", "done", "refused", "failed", "expired"]
+    detail: str | None
+    created_at: datetime
+    expires_at: datetime
+    sent_at: datetime | None
+    finished_at: datetime | None
 
 
 @router.post("", status_code=201, summary="Make a device")
@@ -222,16 +227,24 @@ async def retire(device_id: DeviceId, conn: Db, admin: Admin, services: Services
 async def command(device_id: DeviceId, body: CommandIn, conn: Db, caller: Operator, services: Services) -> CommandOut:
     """Operators, supervisors, admin, for devices in scope."""
     now = services.now()
-    device = await _in_scope(conn, caller, device_id, now)
-    if device.lifecycle == "retired":
-        raise Conflict(f"{device_id} is retired.", code="device-retired")
+    await _in_scope(conn, caller, device_id, now)
     _check_params(body.params)
-    id = new_id(now)
-    await store.queue_command(
-        conn, id=id, device_id=device_id, type=body.type, params=body.params, created_by=caller.account_id, now=now,
-        expires_at=now + timedelta(seconds=body.ttl_s),
-    )  # fmt: skip
-    return CommandOut(id=id)
+    queued = await commands.enqueue(
+        conn, device_id, body.type, body.params, body.ttl_s, created_by=caller.account_id, now=now
+    )
+    return _command(queued)
+
+
+@router.get("/{device_id}/commands/{command_id}", summary="What became of a command")
+async def command_state(
+    device_id: DeviceId, command_id: UUID, conn: Db, caller: Operator, services: Services
+) -> CommandOut:
+    """Operators, supervisors, admin, for devices in scope."""
+    await _in_scope(conn, caller, device_id, services.now())
+    found = await commands.get(conn, command_id)
+    if found.device_id != device_id:
+        raise NotFound("There is no such command.")
+    return _command(found)
 
 
 def _require_reader(caller: Scope) -> None:
@@ -259,7 +272,7 @@ def _check_params(params: dict[str, Any]) -> None:
         text = b"\\u0000"
     if b"\\u0000" in text or len(text) > _PARAMS_MAX_BYTES:
         message = f"plain JSON of at most {_PARAMS_MAX_BYTES} bytes, without NaN or NUL"
-        raise Invalid(FieldError("body.params", "not_valid", message))
+        raise Invalid(FieldError("params", "not_valid", message))
 
 
 def _after(cursor: str | None) -> str | None:
@@ -277,6 +290,10 @@ def _device(device: devices.Device) -> dict[str, Any]:
 
 def _state(state: store.DeviceState | None) -> State | None:
     return None if state is None else State(**{name: getattr(state, name) for name in State.model_fields})
+
+
+def _command(command: commands.Command) -> CommandOut:
+    return CommandOut(**{name: getattr(command, name) for name in CommandOut.model_fields})
 
 
 def _binding(binding: bindings.Binding) -> BindingOut:

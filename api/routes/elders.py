@@ -5,8 +5,8 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api.access import Caller, RequestId
 from api.database import Db
@@ -17,7 +17,6 @@ from api.services import Services
 from core.store.pool import Connection
 from registry import elders, regions
 from registry.elder_model import Elder, NewElder
-from registry.elder_search import NameIndex
 
 router = make_router("/elders", "elders")
 
@@ -65,13 +64,15 @@ class ElderChange(BaseModel):
     enrolment: Enrolment | None = None
     version: int | None = Field(None, description="The version this change starts from; another one is 409.")
 
-    @model_validator(mode="after")
-    def _nothing_emptied(self) -> "ElderChange":
-        may_be_null = {"phone", "id_no", "household_id", "version"}
-        for name in sorted(self.model_fields_set - may_be_null):
-            if getattr(self, name) is None:
-                raise ValueError(f"{name} cannot be null")
-        return self
+    @field_validator(
+        "name", "gender", "birth_date", "region_code", "centre_id", "living_arrangement", "elder_status", "enrolment",
+        mode="before",
+    )  # fmt: skip
+    @classmethod
+    def _not_emptied(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("this cannot be null")
+        return value
 
 
 class ElderOut(BaseModel):
@@ -115,19 +116,6 @@ class Revealed(BaseModel):
     recorded: Literal[True] = True
 
 
-def _names(request: Request, services: Services) -> NameIndex:
-    # One for the process: a search opens only the names that changed since the last one.
-    state = request.app.state
-    if not hasattr(state, "elder_names"):
-        state.elder_names = NameIndex(services.keyring)
-    index = state.elder_names
-    assert isinstance(index, NameIndex)
-    return index
-
-
-Names = Annotated[NameIndex, Depends(_names)]
-
-
 async def _out(conn: Connection, found: list[Elder]) -> list[ElderOut]:
     zones = {code: (await regions.zone_of(conn, code)).key for code in {elder.region_code for elder in found}}
     return [ElderOut(**asdict(elder), time_zone=zones[elder.region_code]) for elder in found]
@@ -147,7 +135,6 @@ async def find(
     conn: Db,
     caller: Caller,
     services: Services,
-    names: Names,
     q: Annotated[str | None, Query(max_length=80, description="Name, piece of a name, phone, id or elder no.")] = None,
     enrolment: Enrolment | None = None,
     cursor: CursorText = None,
@@ -156,7 +143,7 @@ async def find(
     """Masked, oldest enrolment first. That somebody searched, and in which fields, goes on record; the words do not."""
     found = await elders.list_(
         conn, services.keyring, caller, services.now(), q=q, enrolment=enrolment, cursor=cursor, limit=limit,
-        names=names, request_id=request_id,
+        names=services.names, request_id=request_id,
     )  # fmt: skip
     return Page(items=await _out(conn, found.items), next_cursor=found.next_cursor)
 

@@ -103,7 +103,7 @@ async def series(
     end = until or now + _CLOCKS_AHEAD
     start = since or end - _DEFAULT_SPAN
     if start >= end:
-        raise Invalid(FieldError("query.from", "before_to", "`from` lies before `to`."))
+        raise Invalid(FieldError("from", "before_to", "`from` lies before `to`."))
     place = await _place(conn, caller, elder_id, [f"readings.{wanted.name}"], request_id, now)
     chosen = None if resolution == "auto" else Resolution(resolution)
     found = await readings.series(conn, place, wanted, start, end, chosen)

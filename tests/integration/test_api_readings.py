@@ -4,6 +4,7 @@ import random
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ from api.history import readings, store
 from api.history.resolution import MAX_ITEMS, Bucket, Reading, Resolution
 from core.domain.metrics import METRIC_BY_NAME
 from core.store.pool import Connection
+from tests.fixtures.api_town import ApiTown
 from tests.fixtures.device_places import REGION, DevicePlaces
 
 pytestmark = pytest.mark.integration
@@ -256,3 +258,78 @@ async def test_the_end_of_a_span_is_not_in_it(home: Home) -> None:
     await home.measure(number, values)
     found = await home.series(elder, values[2][0], values[5][0])
     _agree(found, values[2:5])
+
+
+async def _measured(town: ApiTown, elder: UUID, values: list[tuple[str, datetime, float, bool]]) -> None:
+    """Readings of the device bound to `elder`, as ingest would store them."""
+    number = await town.one(
+        "SELECT d.device_no FROM device d JOIN device_binding b ON b.device_id = d.id WHERE b.elder_id = %s LIMIT 1",
+        elder,
+    )
+    for metric, at, value, suspect in values:
+        await town.conn.execute(
+            "INSERT INTO reading (device_no, metric, at, value, suspect) VALUES (%s, %s, %s, %s, %s)",
+            (number, METRIC_BY_NAME[metric].number, at, value, suspect),
+        )
+
+
+async def test_readings_over_http_name_metric_unit_and_resolution(api_town: ApiTown) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    elder = api_town.spare_elder
+    await _measured(
+        api_town, elder, [("systolic", now, 142.0, False), ("systolic", now - timedelta(hours=1), 151, True)]
+    )
+    answer = await api_town.call("operator", "GET", f"/elders/{elder}/readings", metric="systolic")
+    assert answer.status_code == 200
+    at, before = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (now, now - timedelta(hours=1)))
+    assert answer.json() == {
+        "metric": "systolic",
+        "unit": "mmHg",
+        "resolution": "raw",
+        "items": [{"at": before, "value": 151.0, "suspect": True}, {"at": at, "value": 142.0}],
+    }
+    hourly = await api_town.call("operator", "GET", f"/elders/{elder}/readings", metric="systolic", resolution="1h")
+    assert [sorted(item) for item in hourly.json()["items"]] == [["at", "avg", "count", "max", "min"]] * 2
+    latest = (await api_town.call("operator", "GET", f"/elders/{elder}/readings/latest")).json()["items"]
+    assert latest == [{"metric": "systolic", "unit": "mmHg", "at": at, "value": 142.0}]
+
+
+async def test_what_cannot_be_asked_is_refused_with_the_field(api_town: ApiTown) -> None:
+    path = f"/elders/{api_town.spare_elder}/readings"
+    refused: list[tuple[dict[str, Any], str]] = [
+        ({}, "metric"),
+        ({"metric": "blood_pressure"}, "metric"),
+        ({"metric": "mood"}, "metric"),
+        ({"metric": "spo2", "resolution": "5m"}, "resolution"),
+        ({"metric": "spo2", "from": "2026-03-01T00:00:00"}, "from"),
+        ({"metric": "spo2", "from": "1969-03-01T00:00:00Z"}, "from"),
+        ({"metric": "spo2", "to": "9999-12-31T00:00:00Z"}, "to"),
+        ({"metric": "spo2", "from": "2026-03-02T00:00:00Z", "to": "2026-03-02T00:00:00Z"}, "from"),
+    ]
+    for query, field in refused:
+        answer = await api_town.call("operator", "GET", path, **{f"{name}_": value for name, value in query.items()})
+        assert answer.status_code == 422, query
+        assert [error["field"] for error in answer.json()["errors"]] == [field], query
+
+
+async def test_every_role_gets_the_vitals_that_are_its_to_see(api_town: ApiTown) -> None:
+    elder = api_town.spare_elder
+    await api_town.follow("family", elder, "alerts", "visits")
+    expected = {
+        "admin": 200,
+        "operator": 200,
+        "supervisor": 200,
+        "visitor": 403,
+        "regulator": 403,
+        "foreign_operator": 404,
+        "responder": 404,
+        "family": 404,
+    }
+    for path in ("readings", "readings/latest"):
+        found = {
+            role: (await api_town.call(role, "GET", f"/elders/{elder}/{path}", metric="heart_rate")).status_code
+            for role in expected
+        }
+        assert found == expected, path
+    await api_town.follow("family", elder, "vitals")
+    assert (await api_town.call("family", "GET", f"/elders/{elder}/readings", metric="spo2")).status_code == 200

@@ -12,6 +12,7 @@ import pytest
 from api.history import store, timeline
 from api.history.store import AlertRow, EventRow
 from core.store.pool import Connection
+from tests.fixtures.api_town import ApiTown
 from tests.fixtures.device_places import REGION, DevicePlaces
 
 pytestmark = pytest.mark.integration
@@ -153,3 +154,46 @@ async def test_an_event_a_little_ahead_of_our_clock_is_on_the_first_page(past: P
     await past.bind(device, elder, NOW - timedelta(days=1))
     await past.event(number, NOW + timedelta(minutes=4, seconds=59))
     assert len(await past.pages(elder, 50)) == 1
+
+
+async def test_every_role_gets_the_part_of_the_timeline_that_is_its_to_see(api_town: ApiTown) -> None:
+    elder = api_town.spare_elder
+    now = datetime.now(UTC)
+    await api_town.conn.execute(
+        "INSERT INTO event (device_no, at, received_at, type, value, key)"
+        " SELECT d.device_no, %s, %s, 'motion', 'true', '\\x01' FROM device d WHERE d.id = %s",
+        (now, now, api_town.town.spare_device.id),
+    )
+    await api_town.conn.execute(
+        "INSERT INTO alert (id, version, seq, subject_kind, subject_id, elder_id, elder_ids, centre_id, region_code,"
+        " rule, rule_version, severity, status, title, reason, opened_at, event_at, last_pressed_at)"
+        " SELECT gen_random_uuid(), 1, 1, 'elder', id::text, id, ARRAY[id], centre_id, region_code, 'sos',"
+        " 1, 'p0', 'open', '紧急呼叫', 'r', %s, %s, %s FROM elder WHERE id = %s",
+        (now, now, now, elder),
+    )
+    await api_town.follow("family", elder, "alerts")
+    expected: dict[str, tuple[int, list[str]]] = {
+        "admin": (200, ["alert", "event"]),
+        "operator": (200, ["alert", "event"]),
+        "supervisor": (200, ["alert", "event"]),
+        "regulator": (200, ["alert"]),
+        "family": (200, ["alert"]),
+        "visitor": (403, []),
+        "foreign_operator": (404, []),
+        "responder": (404, []),
+    }
+    for role, (status, kinds) in expected.items():
+        answer = await api_town.call(role, "GET", f"/elders/{elder}/timeline")
+        assert answer.status_code == status, role
+        assert sorted(item["kind"] for item in answer.json().get("items", [])) == kinds, role
+    await api_town.follow("family", elder, "vitals")
+    answer = await api_town.call("family", "GET", f"/elders/{elder}/timeline")
+    assert [item["kind"] for item in answer.json()["items"]] == ["event"]
+
+
+async def test_a_foreign_cursor_is_refused_and_the_dictionary_names_what_the_timeline_says(api_town: ApiTown) -> None:
+    answer = await api_town.call("operator", "GET", f"/elders/{api_town.spare_elder}/timeline", cursor="bm9uc2Vuc2U")
+    assert answer.status_code == 422
+    labels = (await api_town.call("visitor", "GET", "/dictionary")).json()
+    assert labels["event_types"]["motion"] == {"zh": "活动", "en": "motion"}
+    assert labels["rules"]["sos"]["zh"] == "紧急呼叫"
