@@ -13,7 +13,7 @@ def main(argv: list[str] | None = None) -> int:
     """0: all current (or written); 1: with --check, some are stale."""
     parser = argparse.ArgumentParser(
         prog="python -m anxin.published",
-        description="Write docs/contract/, docs/settings.md, .env.example and the broker's files in docker/ from the code.",
+        description="Write docs/contract/, docs/settings.md, .env.example and the broker's files from the code.",
         epilog="example:\n  python -m anxin.published --check",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

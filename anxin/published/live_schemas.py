@@ -5,7 +5,6 @@ for speed, so their shapes are written here and a test compares them with those 
 """
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,7 +15,6 @@ from api.alert_models import AlertObject
 from api.live.client import First, Ping, Renewal, Seat, Shown
 
 Seq = Annotated[int, Field(ge=0)]
-AlertFrameType = StrEnum("AlertFrameType", {kind.name: kind.value for kind in EventKind})
 
 
 class _Frame(BaseModel):
@@ -37,7 +35,7 @@ class Hello(_Frame):
 class AlertFrame(_Frame):
     """An alert changed. A client whose last `seq` is not `prev` has a gap and must come back."""
 
-    type: AlertFrameType
+    type: EventKind
     seq: Seq
     prev: Seq = Field(description="The last seq sent on this stream to this caller.")
     at: datetime
