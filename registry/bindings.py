@@ -15,8 +15,8 @@ from core.domain.ids import new_id
 from core.errors import Conflict, FieldError, Invalid, NotFound
 from core.store.pool import Connection
 from core.store.queries import Queries, load_queries
+from registry.dwellings import ZONE_KINDS
 
-ZONE_KINDS = ("bedroom", "bathroom", "kitchen", "living", "entrance", "outdoor", "other")
 _ZONE_MAX_CHARS = 64
 
 

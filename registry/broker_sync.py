@@ -50,7 +50,7 @@ class BrokerSync:
         self._fingerprint: tuple[object, ...] | None = None
         self._mark: broker_file.FileMark | None = None
         self._told: broker_process.BrokerProcess | None = None
-        self._reloaded_at = float("-inf")
+        self._changed_at = float("-inf")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`. Without the database the broker keeps the credentials it has; the sync reconnects for ever.
@@ -83,7 +83,7 @@ class BrokerSync:
                 await self._see_through()
             wait = self._poll_s if self._settled() else _START_STEP_S
             if await _credentials_changed(conn, wait):
-                gap = self._reloaded_at + self._gap_s - loop.time()
+                gap = self._changed_at + self._gap_s - loop.time()
                 await wait_or_stop(stop, max(_DEBOUNCE_S, gap))
 
     async def sync(self, conn: Connection) -> bool:
@@ -106,6 +106,8 @@ class BrokerSync:
             self._mark = before
             return
         self._mark = broker_file.replace(self._file, wanted)
+        # Counts from here too: a broker that watches the file by itself must be over its reload before the next one.
+        self._changed_at = asyncio.get_running_loop().time()
         log.info(
             "password file replaced",
             extra={"action": "broker_sync.written", "credentials": wanted.count("\n")},
@@ -122,7 +124,7 @@ class BrokerSync:
         if broker is None or broker == self._told or not broker_process.reload(broker, self._pid_file):
             return False
         self._told = broker
-        self._reloaded_at = asyncio.get_running_loop().time()
+        self._changed_at = asyncio.get_running_loop().time()
         return True
 
     async def _see_through(self) -> None:

@@ -8,9 +8,9 @@ import asyncio
 import contextlib
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
+from typing import Self
 from uuid import UUID
 
 import psycopg
@@ -22,7 +22,7 @@ from core.store.queries import load_queries
 log = logging.getLogger(__name__)
 
 CHANNEL = "registry_changed"
-PAGE = 1000
+PAGE = 500
 _RECONNECT_S = 1.0
 
 
@@ -42,7 +42,14 @@ class Directory:
     """All devices at one moment; never changes."""
 
     def __init__(self, entries: Iterable[DeviceEntry] = ()) -> None:
-        self._by_id = MappingProxyType({entry.id: entry for entry in entries})
+        self._by_id: Mapping[str, DeviceEntry] = {entry.id: entry for entry in entries}
+
+    @classmethod
+    def of(cls, by_id: Mapping[str, DeviceEntry]) -> Self:
+        """Around a mapping that nobody changes any more, without copying it."""
+        directory = cls()
+        directory._by_id = by_id
+        return directory
 
     def get(self, device_id: str) -> DeviceEntry | None:
         return self._by_id.get(device_id)
@@ -56,16 +63,17 @@ class Directory:
 
 async def load_directory(conn: Connection) -> Directory:
     """Read all devices in one snapshot, yielding to the event loop between pages."""
-    entries: list[DeviceEntry] = []
+    by_id: dict[str, DeviceEntry] = {}
+    centres: dict[UUID | None, UUID | None] = {}  # each kept once: fewer objects for the collector to walk
     async with conn.transaction(), conn.cursor("directory") as cursor:
         await cursor.execute(load_queries("registry", "queries_directory.sql")["directory"])
         while page := await cursor.fetchmany(PAGE):
-            entries += [
-                DeviceEntry(id_, no, sys.intern(lifecycle), hub, centre, sys.intern(kind))
-                for id_, no, lifecycle, hub, centre, kind in page
-            ]
+            for id_, no, lifecycle, hub, centre, kind in page:
+                by_id[id_] = DeviceEntry(
+                    id_, no, sys.intern(lifecycle), hub, centres.setdefault(centre, centre), sys.intern(kind)
+                )
             await asyncio.sleep(0)
-    return Directory(entries)
+    return Directory.of(by_id)
 
 
 class DirectoryCache:
