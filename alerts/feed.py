@@ -7,7 +7,7 @@ until the commit (docs/adr/0005-alert-sequence.md), so whoever sees n can see ev
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import psycopg
 from psycopg_pool import PoolTimeout
@@ -61,7 +61,7 @@ class AlertFeed:
             finally:
                 self.connected = False
 
-    async def subscribe(self, after: int | None = None) -> AsyncIterator[FeedEvent]:
+    async def subscribe(self, after: int | None = None) -> AsyncGenerator[FeedEvent]:
         """Every event with a number above `after` (None: above the newest now), each once, in order.
 
         A reader that falls more than 1,000 events behind reads on from the table instead: nothing is dropped, and no

@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "tests.fixtures.servers",  # first: the others stand on it
+    "tests.fixtures.alert_town",
     "tests.fixtures.api_server",
     "tests.fixtures.api_town",
     "tests.fixtures.demo",

@@ -25,15 +25,13 @@ WRITERS, READERS = 50, 10
 
 
 @pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    async with make_pool(database, name="test", max_size=20) as pool:
-        yield pool
+def pool(alert_pool: Pool) -> Pool:
+    return alert_pool
 
 
 @pytest.fixture
-def pendant(database: str) -> str:
-    town = AlertTown(database).build()
-    return town.device(elder=town.elder())
+def pendant(alert_town: AlertTown) -> str:
+    return alert_town.device(elder=alert_town.elder())
 
 
 @asynccontextmanager
@@ -93,7 +91,8 @@ async def write(pool: Pool, devices: list[str], count: int, seed: int) -> None:
 
 async def read_all(feeds: list[AlertFeed], last: int, seed: int) -> list[tuple[int, str, int]]:
     """(seq, alert id, version) of every event up to `last`, by a reader that reconnects at random."""
-    dice, seen = random.Random(seed), []
+    dice = random.Random(seed)
+    seen: list[tuple[int, str, int]] = []
     while len(seen) < last:
         patience = dice.randint(1, max(10, last // 20))
         async with aclosing(dice.choice(feeds).subscribe(seen[-1][0] if seen else 0)) as events:

@@ -378,16 +378,16 @@ def check(home: Home, history: list[Alert]) -> None:
         assert all(after == before + 1 for before, after in pairwise([0, *versions]))
 
 
-NAMED_BY_THE_CONTRACT = frozenset(
-    "id alert_no version seq subject elder_id centre_id rule rule_version severity boost status title reason presses "
-    "opened_at event_at last_pressed_at delayed clock_suspect test stored evidence owner escalation_level clocks "
-    "parent_alert_id close_code note".split(" ")
-)
+NAMED_BY_THE_CONTRACT = """
+id alert_no version seq subject elder_id centre_id rule rule_version severity boost status title reason presses
+opened_at event_at last_pressed_at delayed clock_suspect test stored evidence owner escalation_level clocks parent_alert_id
+close_code note
+"""
 
 
 def test_the_contracts_object_has_every_member_the_contract_names():
     shown = as_contract(done(ringing(), "acknowledge"), later(12))
-    assert shown.keys() >= NAMED_BY_THE_CONTRACT
+    assert shown.keys() >= set(NAMED_BY_THE_CONTRACT.split())
     assert shown["subject"] == {"kind": "elder", "id": MRS_LI.id}
     owner = {"id": str(ANN.id), "name": "坐席 100", "since": "2026-05-04T04:00:10.000Z", "connected": False}
     assert shown["owner"] == owner
