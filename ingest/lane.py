@@ -144,6 +144,10 @@ class Lane:
             self.session.ack(delivery.message for delivery in batch.deliveries)
             self._held.popleft()
             self._answer(batch.deliveries)
+            for delivery in batch.deliveries:
+                # Deliveries and pieces know each other: without the ring they are freed at once, and the garbage
+                # collector, which stops both lanes, finds nothing to do.
+                delivery.pieces.clear()
 
     async def _settle(self, batch: Batch) -> None:
         """Try until the whole batch is committed. Raises only for a fault of ours, which ends the worker."""

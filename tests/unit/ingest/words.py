@@ -7,10 +7,12 @@ from uuid import uuid4
 
 from core.domain.event_types import Lane
 from core.runtime.mqtt import Message
+from ingest.admission import admit, assign_keys, delivery_of
 from ingest.codec import decode
 from ingest.delivery import Delivery, Piece
 from ingest.event import Decoded, Event, Rejection
 from ingest.event_time import micros
+from ingest.keys import CopyCounter
 from registry.directory import DeviceEntry, Directory
 
 NOW = datetime(2026, 8, 1, 12, 0, 0, tzinfo=UTC)
@@ -63,26 +65,30 @@ def device(name: str, number: int, *, hub: str | None = None, lifecycle: str = "
     return DeviceEntry(name, number, lifecycle, hub, uuid4(), "hub")
 
 
-DIRECTORY = Directory(
-    [
-        device("hub-1", 1),
-        device("child-1", 2, hub="hub-1"),
-        device("child-gone", 3, hub="hub-1", lifecycle="retired"),
-        device("hub-2", 4),
-        device("child-2", 5, hub="hub-2"),
-        device("hub-gone", 6, lifecycle="retired"),
-    ]
-)
+_DEVICES = [
+    device("hub-1", 1),
+    device("child-1", 2, hub="hub-1"),
+    device("child-gone", 3, hub="hub-1", lifecycle="retired"),
+    device("hub-2", 4),
+    device("child-2", 5, hub="hub-2"),
+    device("hub-gone", 6, lifecycle="retired"),
+]
+DIRECTORY = Directory(_DEVICES)
 
 
-def delivery(kind: str, body: Any, *, device_id: str = "hub-1", at: datetime = NOW, **options: Any) -> Delivery:
-    """Received and admitted, with keys."""
-    from ingest.admission import admit, assign_keys, delivery_of
-    from ingest.keys import CopyCounter
-
+def delivery(
+    kind: str,
+    body: Any,
+    *,
+    device_id: str = "hub-1",
+    at: datetime = NOW,
+    copies: CopyCounter | None = None,
+    **options: Any,
+) -> Delivery:
+    """Received and admitted, with keys; `copies` is the worker's memory of nameless alarms."""
     made = delivery_of(message(f"anxin/v1/{device_id}/up/{kind}", body, at=at, **options))
     admit(made, DIRECTORY)
-    assign_keys(made, CopyCounter(0))
+    assign_keys(made, copies or CopyCounter(0))
     return made
 
 
