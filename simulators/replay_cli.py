@@ -19,7 +19,7 @@ from simulators.ready import read_ready
 from simulators.recordings.find import Found, find
 from simulators.recordings.survey import Survey, survey, walk
 from simulators.replay_devices import Publisher
-from simulators.replay_plan import Timing
+from simulators.replay_plan import TOO_OLD, Timing
 from simulators.replay_run import ReplayRun
 from simulators.replay_tally import Tally
 
@@ -109,7 +109,7 @@ async def _play(console: Console, found: Found, surveyed: Survey, timing: Timing
         finally:
             watch.cancel()
             bar.update(shown, completed=tally.answered + tally.skipped.total())
-    return _conclude(console, surveyed, tally, stopped=stop.is_set())
+    return _conclude(console, surveyed, timing, tally, stopped=stop.is_set())
 
 
 def _progress(console: Console) -> Progress:
@@ -134,10 +134,12 @@ async def _watch(console: Console, bar: Progress, shown: TaskID, run: ReplayRun,
             console.print(f"{done:,} of {total:,} readings accounted for", markup=False)
 
 
-def _conclude(console: Console, surveyed: Survey, tally: Tally, *, stopped: bool) -> int:
+def _conclude(console: Console, surveyed: Survey, timing: Timing, tally: Tally, *, stopped: bool) -> int:
     for name, line, detail in surveyed.left_lines:
         console.print(f"unreadable: {name} line {line}: {detail}", markup=False)
     console.print(tally.table())
+    if tally.skipped[TOO_OLD] and timing.start is None:
+        console.print("to play the beginning of a long recording instead of its end: --start now-29d", markup=False)
     if stopped:
         console.print("interrupted before the end", markup=False)
         return 130
