@@ -3,7 +3,6 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import UTC
 from typing import Any
 
 import psycopg
@@ -13,6 +12,7 @@ from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from alerts.model import rfc3339
 from api.messages import Language, choose_language, problem_text, rule_text
 from api.problems import TYPE_BASE, Problem
 from api.settings import ApiSettings
@@ -86,8 +86,7 @@ def problem_of(error: AnxinError, language: Language) -> Problem:
     problem = Problem(status, code)
     match error:
         case AlertHeld():
-            since = error.since.astimezone(UTC).isoformat().replace("+00:00", "Z")
-            problem.values = problem.extra = {"held_by": error.held_by, "since": since}
+            problem.values = problem.extra = {"held_by": error.held_by, "since": rfc3339(error.since)}
         case Conflict():
             problem.code = error.code
         case Invalid():

@@ -5,6 +5,7 @@ pytest_plugins = [
     "tests.fixtures.alert_town",
     "tests.fixtures.api_server",
     "tests.fixtures.api_town",
+    "tests.fixtures.browser",
     "tests.fixtures.demo",
     "tests.fixtures.lone_broker",
 ]

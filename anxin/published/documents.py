@@ -8,6 +8,7 @@ from anxin.published.asyncapi import asyncapi_document
 from anxin.published.broker_files import broker_files
 from anxin.published.live_schemas import alert_schema, client_schemas, live_schemas
 from anxin.published.mqtt_schemas import mqtt_schemas
+from anxin.published.pages import decisions_index, topics_page
 from anxin.published.settings_page import env_example, settings_page
 from api.openapi import openapi_document
 
@@ -16,6 +17,8 @@ def documents() -> dict[str, str]:
     """Text by path relative to the repository's root. Nothing in it depends on the machine or its environment."""
     found = {
         **broker_files(),
+        "docs/topics.md": topics_page(),
+        "docs/adr/README.md": decisions_index(),
         "docs/settings.md": settings_page(),
         ".env.example": env_example(),
         "docs/contract/asyncapi.json": _json(asyncapi_document(version("anxin"), live_schemas(), client_schemas())),

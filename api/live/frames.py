@@ -2,10 +2,12 @@
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
+
+from alerts.model import rfc3339
 
 Json = dict[str, Any]
 
@@ -25,10 +27,6 @@ class Signal(StrEnum):
 
     HEARTBEAT = "heartbeat"
     PONG = "pong"
-
-
-def rfc3339(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def dumps(value: Any) -> str:

@@ -57,6 +57,8 @@ class LiveHub:
                 connection.offer(frame)
                 FRAMES.inc()
         FRAME_DELAY.observe(max(0.0, (self._now() - event.at).total_seconds()))
+        # The writers' turn: a burst that is read at once must not fill the queues of clients that keep up.
+        await asyncio.sleep(0)
 
     async def frame_of(self, event: FeedEvent) -> Frame:
         """The frame with its elder's label; without it when the database is slow: the alert comes first."""

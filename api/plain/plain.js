@@ -194,7 +194,9 @@ async function askPerson(id) {
 function standsStill() {
   const now = Date.now();
   if (now - aimedAt < AIM_MS) return true;
-  return page.queue.contains(document.activeElement) && ([...rows.values()].some((row) => row.busy) || now - inputAt < TYPING_MS);
+  const focused = document.activeElement?.closest("#queue > li");
+  if (!focused || focused.classList.contains("over")) return false;
+  return [...rows.values()].some((row) => row.busy) || now - inputAt < TYPING_MS;
 }
 
 function draw() {
@@ -348,11 +350,7 @@ function ring() {
 function beat() {
   session.tick();
   stream.tick();
-  if (!standsStill()) {
-    const before = queue.alerts.size;
-    queue.sweep();
-    if (pending.size || queue.alerts.size !== before) draw();
-  }
+  if (queue.sweep() || ((pending.size || page.queue.querySelector(".gone")) && !standsStill())) draw();
   if (!session.me) return;
   ring();
   showLink();

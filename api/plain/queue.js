@@ -52,13 +52,15 @@ export class Queue {
 
   drop(id) { this.alerts.delete(id); }
 
-  /** Closed alerts leave a few seconds after they closed; nothing else ever leaves by time. */
+  /** Closed alerts leave a few seconds after they closed; nothing else ever leaves by time. True if one did. */
   sweep(now = Date.now()) {
+    const before = this.alerts.size;
     for (const [id, since] of this.left) {
       if (now - since < LEAVES_AFTER_MS) continue;
       this.left.delete(id);
       this.alerts.delete(id);
     }
+    return this.alerts.size !== before;
   }
 
   inOrder() { return [...this.alerts.values()].sort(compare); }

@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
 import paho.mqtt.client as mqtt
@@ -30,11 +32,11 @@ def press(demo: Demo, event: dict | None = None) -> None:
     client.loop_stop()
 
 
-def open_console(demo: Demo, account: str = "operator") -> ClientConnection:
-    console = connect(demo.live, additional_headers={"Authorization": f"Bearer {demo.token(account)}"})
-    hello = json.loads(console.recv(20))
-    assert hello["type"] == "hello"
-    return console
+@contextmanager
+def open_console(demo: Demo, account: str = "operator") -> Iterator[ClientConnection]:
+    with connect(demo.live, additional_headers={"Authorization": f"Bearer {demo.token(account)}"}) as console:
+        assert json.loads(console.recv(20))["type"] == "hello"
+        yield console
 
 
 def next_frame(console: ClientConnection, kind: str) -> dict:

@@ -36,7 +36,7 @@ def test_a_held_alert_says_by_whom_and_since_when_in_the_callers_language():
     problem = problem_of(held, "zh-CN")
     document = json.loads(render(problem, "zh-CN", instance="/api/v1/alerts/x/acknowledge", reference="r1").body)
     assert document["type"].endswith("alert-held")
-    assert (document["held_by"], document["since"]) == ("坐席 1", "2026-03-01T02:41:58Z")
+    assert (document["held_by"], document["since"]) == ("坐席 1", "2026-03-01T02:41:58.000Z")
     assert "坐席 1" in document["detail"]
     assert document["status"] == 409
 

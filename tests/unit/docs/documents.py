@@ -32,7 +32,8 @@ def command_lines(text: str) -> Iterator[list[str]]:
     """Each shell command of the bash blocks as words: continuation lines joined, comments and assignments left out."""
     for block in code_blocks(text):
         for line in block.replace("\\\n", " ").splitlines():
-            words = shlex.split(line, comments=True)
+            # What a shell would put in for `$(…)` is one word here, too.
+            words = shlex.split(re.sub(r"\$\([^)]*\)", "SUBSTITUTED", line), comments=True)
             while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
                 words.pop(0)
             if words:
