@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _refuse_open_addresses() -> None:
-    for variable in ("ANXIN_API_HOST", "ANXIN_STATUS_HOST"):
+    for variable in ("ANXIN_API_HOST", "ANXIN_INGEST_STATUS_HOST", "ANXIN_ENGINE_STATUS_HOST"):
         if os.environ.get(variable, "") not in _LOOPBACK:
             raise ConfigurationError(
                 f"{variable} is set to an address others can reach; the demo answers on this machine only. "

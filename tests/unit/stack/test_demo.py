@@ -29,7 +29,7 @@ def addresses(tmp_path: Path) -> Addresses:
     return Addresses(stack, demo_secrets(tmp_path), 8080, 9101, 9102)
 
 
-@pytest.mark.parametrize("variable", ["ANXIN_API_HOST", "ANXIN_STATUS_HOST"])
+@pytest.mark.parametrize("variable", ["ANXIN_API_HOST", "ANXIN_INGEST_STATUS_HOST", "ANXIN_ENGINE_STATUS_HOST"])
 def test_the_demo_refuses_to_answer_on_anything_but_loopback(variable, monkeypatch, capsys, tmp_path):
     monkeypatch.setenv(variable, "0.0.0.0")
     assert main(["--data-dir", str(tmp_path / "d")]) == 2
