@@ -142,6 +142,12 @@ _VERDICTS = {
 }
 _SERVICES = {"120": ("120 急救", "120 ambulance"), "119": ("119 消防", "119 fire"), "110": ("110 公安", "110 police")}
 _PARTIES = {"elder": ("老人", "elder"), "family": ("家属", "family"), "neighbour": ("邻居", "neighbour")}
+_ACTOR_KINDS = {
+    "device": ("设备", "device"),
+    "system": ("平台", "platform"),
+    "account": ("人员", "staff"),
+    "elder": ("老人", "elder"),
+}
 _VALUES = {
     "true": ("是", "yes"),
     "false": ("否", "no"),
@@ -199,6 +205,7 @@ def dictionary() -> dict[str, Labels]:
         "verdicts": _VERDICTS,
         "services": _SERVICES,
         "parties": _PARTIES,
+        "actor_kinds": _ACTOR_KINDS,
         "values": _VALUES,
         "value_fields": _VALUE_FIELDS,
         "rejection_reasons": _REASONS,

@@ -65,7 +65,7 @@ export class Panel {
   handling(items) {
     if (!items.length) return this.nothing();
     return el("ol", { class: "events" }, ...[...items].reverse().map((item) => this.line(item.at,
-      [label("alert_events", item.type), actorText(item), detailText(item.detail ?? {})].filter(Boolean).join(" · "))));
+      [label("alert_events", item.type), actorText(item, this.desk.me()), detailText(item.detail ?? {}, item.type)].filter(Boolean).join(" · "))));
   }
 
   line(at, text) {
@@ -73,7 +73,7 @@ export class Panel {
   }
 }
 
-const actorText = (item) => item.actor?.name ?? item.actor_name ?? "";
+const actorText = ({ actor }, me) => (actor?.id && actor.id === me?.id ? word("me") : actor?.name ?? (actor?.kind ? label("actor_kinds", actor.kind) : ""));
 
 function valueText(value) {
   if (value === null || value === undefined) return "";
@@ -81,7 +81,12 @@ function valueText(value) {
   return ` ${label("values", value)}`;
 }
 
-function detailText(detail) {
-  return ["text", "note", "party", "result", "service", "outcome", "code", "reason"].filter((key) => typeof detail[key] === "string")
-    .map((key) => (label("outcomes", detail[key]) !== detail[key] ? label("outcomes", detail[key]) : label("close_codes", detail[key]))).join(" · ");
+// Codes of an event's particulars and where their words are; texts that people wrote are shown as written.
+const CODED = { party: "parties", result: "call_results", service: "services", outcome: "outcomes", code: "close_codes_all" };
+const WRITTEN = ["text", "note", "reason"];
+
+function detailText(detail, type) {
+  const group = (key) => (key === "result" && type === "alert.verified" ? "verdicts" : CODED[key]);
+  const coded = Object.keys(CODED).filter((key) => typeof detail[key] === "string").map((key) => label(group(key), detail[key]));
+  return [...coded, ...WRITTEN.map((key) => detail[key]).filter((text) => typeof text === "string")].join(" · ");
 }

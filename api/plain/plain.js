@@ -28,7 +28,7 @@ let aimedAt = 0, inputAt = Date.now(), seatAt = 0, seatSaid = "", lost = false, 
 const session = new Session({
   language,
   renewed: () => stream.renew(),
-  lost: () => { lost = true; page.entry.hidden = false; draw(); },
+  lost: () => { lost = true; page.entry.hidden = false; showLink(); draw(); },
 });
 const sound = new Sound(() => { showSound(); seat(); });
 const stream = new Stream(session, {
@@ -264,7 +264,8 @@ function showCounts(order) {
   const resolved = order.filter(isResolved).length;
   setText(page.counts, word("counts", { waiting, mine, others: live.length - waiting - mine, resolved }));
   page.empty.hidden = order.length > 0;
-  if (stream.heard) setText(page.empty, word("empty", { at: wallTime(stream.heard + stream.offset, HOME_ZONE) }));
+  const current = stream.state === "live" && !lost; // an empty list on a cut line is no quiet night
+  setText(page.empty, current ? word("empty", { at: wallTime(stream.heard + stream.offset, HOME_ZONE) }) : stream.heard ? word("empty_stale") : "");
   document.title = waiting ? `(${waiting}) ${word("title")}` : word("title"); // no name, no place: others read the title bar
 }
 

@@ -123,6 +123,7 @@ def test_a_press_rings_until_somebody_takes_it_and_is_worked_to_its_end(demo: De
     row.locator("button[data-action=details]").click()
     panel = page.locator("#panel")
     expect(panel.locator("[data-box=handling]")).to_contain_text("女儿已在路上")
+    expect(panel.locator("[data-box=handling]")).to_contain_text("老人 · 接通，需要帮助")
     expect(panel.locator("[data-box=timeline]")).to_contain_text("求助")
     screenshot(page, "working")
 
@@ -166,6 +167,7 @@ def test_a_killed_api_shows_a_banner_and_no_alert_is_lost_over_the_gap(demo: Dem
     os.kill(pid, signal.SIGSTOP)  # the socket stays open and nothing comes: the fault that looks most like calm
     try:
         expect(page.locator("#stale")).to_contain_text("断开 — 数据可能过期", timeout=RING_S)
+        expect(page.locator("#empty")).to_contain_text("看不到")  # and not that there are none
         expect(page.locator("#link")).to_have_text("○ 断开")
         screenshot(page, "stale")
         press(demo)

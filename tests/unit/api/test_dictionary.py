@@ -5,7 +5,7 @@ import re
 import pytest
 
 from alerts.catalogue import RULE_TEXTS
-from alerts.vocabulary import FALSE_CODES, CallResult, CloseCode, EventKind, Severity, Status, Verdict
+from alerts.vocabulary import FALSE_CODES, ActorKind, CallResult, CloseCode, EventKind, Severity, Status, Verdict
 from api.dictionary import dictionary
 from core.domain.event_types import EVENT_TYPES
 from core.domain.metrics import METRICS
@@ -21,6 +21,7 @@ HAN = re.compile(r"[\u4e00-\u9fff]")
         ("severities", Severity),
         ("roles", Role),
         ("alert_events", EventKind),
+        ("actor_kinds", ActorKind),
         ("call_results", CallResult),
         ("verdicts", Verdict),
         ("close_codes_all", CloseCode),
