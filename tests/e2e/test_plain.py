@@ -73,7 +73,7 @@ def do(row: Locator, action: str, **fields: str) -> None:
 
 
 def alerts(demo: Demo, status: str) -> list[dict[str, Any]]:
-    return demo.call("admin", "GET", f"/alerts?status={status}&limit=100")[1]["items"]  # type: ignore[no-any-return]
+    return demo.call("admin", "GET", f"/alerts?status={status}&limit=100")[1]["items"]
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ def _alert(second: int, id: UUID | None = None) -> AlertRow:
 
 
 def test_events_and_alerts_stand_in_one_order_newest_first() -> None:
-    rows = [_event(5), _event(1), _alert(3)]
+    rows: list[EventRow | AlertRow] = [_event(5), _event(1), _alert(3)]
     page = timeline.merge(rows, 10)
     assert [row.at for row in page.items] == sorted((row.at for row in rows), reverse=True)
     assert page.next_cursor is None
