@@ -53,7 +53,7 @@ class ModuleRunner:
                 logging.WARNING if passing else logging.ERROR,
                 "a round failed and will be tried again",
                 exc_info=None if passing else error,
-                extra={"action": "engine.round_failed", "module": module.name, "error": repr(error)},
+                extra={"action": "engine.round_failed", "engine_module": module.name, "error": repr(error)},
             )
             return False
         finally:

@@ -41,7 +41,7 @@ def settings_models() -> list[type[Settings]]:
 
     def walk(model: type[Settings]) -> None:
         for child in model.__subclasses__():
-            if child.__module__.partition(".")[0] not in {"tests"} and child not in found:
+            if child.__module__.rpartition(".")[0] in _FOLDERS and child not in found:
                 found.append(child)
             walk(child)
 

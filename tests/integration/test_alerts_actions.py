@@ -57,7 +57,7 @@ async def test_an_acknowledged_alert_is_stored_with_its_holder_its_clock_and_its
     assert stored == after
     assert (stored.status, stored.version, stored.seq) == (Status.ACKNOWLEDGED, 2, 2)
     assert stored.owner is not None and stored.owner.id == seat
-    assert [clock.done_at for clock in stored.clocks][0] == NOON + timedelta(seconds=10)
+    assert next(clock.done_at for clock in stored.clocks) == NOON + timedelta(seconds=10)
     assert [(entry.type, entry.actor_id) for entry in told][1] == ("alert.acknowledged", str(seat))
 
 
@@ -156,8 +156,9 @@ async def test_a_case_from_press_to_close_and_reopened_keeps_its_whole_story(poo
 async def test_reopening_is_refused_while_a_newer_alert_of_the_same_kind_is_live(pool: Pool, town: AlertTown):
     pendant = town.device(elder=town.elder())
     first, seat = await ring(pool, town, pendant), town.account("operator")
-    for action, body in (("acknowledge", {}), ("resolve", {"outcome": "ok"}), ("close", {"code": "ok", "note": "n"})):
-        await do(pool, first, action, seat, **body)
+    await do(pool, first, "acknowledge", seat)
+    await do(pool, first, "resolve", seat, outcome="ok")
+    await do(pool, first, "close", seat, code="ok", note="n")
     second = await ring(pool, town, pendant, after_s=60)
     with pytest.raises(Conflict) as refused:
         await do(pool, first, "reopen", seat, reason="?")

@@ -114,8 +114,10 @@ async def test_a_module_that_fails_or_hangs_is_tried_again_and_holds_up_no_other
 
     modules = [Module(work.__name__, 0.01, work) for work in (broken, hanging, healthy)]
     tasks = [asyncio.create_task(runner.run(module, stop)) for module in modules]
-    while not all(rounds.count(name) > 2 for name in ("broken", "hanging", "healthy")):
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(30):
+        while not all(rounds.count(name) > 2 for name in ("broken", "hanging", "healthy")):
+            assert not any(task.done() for task in tasks)
+            await asyncio.sleep(0.01)
     stop.set()
     await asyncio.wait_for(asyncio.gather(*tasks), 10)
     assert [module.last_success for module in modules] == [None, None, NOON]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ DUPLICATE = {"accepted": 0, "duplicate": 1, "rejected": []}
 
 async def test_each_kind_of_event_ends_in_its_table_as_the_child_that_said_it(house, hub):
     at = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
-    events = [
+    events: list[dict[str, Any]] = [
         {"id": "1", "type": "heart_rate", "value": 72, "quality": "suspect"},
         {"id": "2", "type": "blood_pressure", "value": {"systolic": 130, "diastolic": 85, "pulse": None}},
         {"id": "3", "type": "position", "value": {"lat": 28.68, "lng": 115.86, "accuracy_m": 12, "source": "gps"}},

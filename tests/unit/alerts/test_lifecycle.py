@@ -380,8 +380,8 @@ def check(home: Home, history: list[Alert]) -> None:
 
 NAMED_BY_THE_CONTRACT = """
 id alert_no version seq subject elder_id centre_id rule rule_version severity boost status title reason presses
-opened_at event_at last_pressed_at delayed clock_suspect test stored evidence owner escalation_level clocks parent_alert_id
-close_code note
+opened_at event_at last_pressed_at delayed clock_suspect test stored evidence owner escalation_level clocks
+parent_alert_id close_code note
 """
 
 

@@ -56,7 +56,7 @@ def routes(app: FastAPI) -> Iterator[tuple[str, set[str], set[object]]]:
         route = found.original_route if hasattr(found, "original_route") else found.route
         dependant = getattr(route, "dependant", None)
         depends = set(calls_of(dependant)) if dependant is not None else set()
-        yield route.path, set(getattr(route, "methods", None) or {"WEBSOCKET"}), depends
+        yield str(getattr(route, "path", "")), set(getattr(route, "methods", None) or {"WEBSOCKET"}), depends
 
 
 def test_every_route_takes_the_callers_scope_or_is_public_for_a_reason(app: FastAPI):

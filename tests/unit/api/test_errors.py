@@ -34,7 +34,7 @@ def test_a_new_kind_of_error_is_answered_like_its_parent():
 def test_a_held_alert_says_by_whom_and_since_when_in_the_callers_language():
     held = AlertHeld("坐席 1", datetime(2026, 3, 1, 2, 41, 58, tzinfo=UTC))
     problem = problem_of(held, "zh-CN")
-    document = json.loads(render(problem, "zh-CN", instance="/api/v1/alerts/x/acknowledge", reference="r1").body)
+    document = json.loads(bytes(render(problem, "zh-CN", instance="/api/v1/alerts/x/acknowledge", reference="r1").body))
     assert document["type"].endswith("alert-held")
     assert (document["held_by"], document["since"]) == ("坐席 1", "2026-03-01T02:41:58.000Z")
     assert "坐席 1" in document["detail"]
@@ -44,14 +44,14 @@ def test_a_held_alert_says_by_whom_and_since_when_in_the_callers_language():
 def test_a_conflict_keeps_its_own_code_and_never_the_domains_sentence():
     problem = problem_of(Conflict("secret words", code="binding-overlap"), "en")
     response = render(problem, "en", instance="/x", reference="r1")
-    assert json.loads(response.body)["type"].endswith("binding-overlap")
+    assert json.loads(bytes(response.body))["type"].endswith("binding-overlap")
     assert b"secret words" not in response.body
     assert response.headers["content-type"] == "application/problem+json"
 
 
 def test_invalid_input_names_field_rule_and_a_sentence():
     problem = problem_of(Invalid(FieldError("birth_date", "missing", "domain words")), "zh-CN")
-    document = json.loads(render(problem, "zh-CN", instance="/x", reference="r1").body)
+    document = json.loads(bytes(render(problem, "zh-CN", instance="/x", reference="r1").body))
     assert document["errors"] == [{"field": "birth_date", "rule": "missing", "message": "必填。"}]
 
 
@@ -61,11 +61,11 @@ def test_a_server_that_is_away_may_be_asked_again():
 
 
 def test_every_sentence_can_be_filled():
-    values = {"limit": 1, "held_by": "x", "since": "y"}
+    values: dict[str, str | int] = {"limit": 1, "held_by": "x", "since": "y"}
     for code in PROBLEMS["en"]:
         for language in ("zh-CN", "en"):
             response = render(Problem(500, code, values=values), language, instance="/", reference="ref")
-            assert "{" not in json.loads(response.body)["detail"]
+            assert "{" not in json.loads(bytes(response.body))["detail"]
 
 
 def test_where_names_lines_of_ours_and_no_values():

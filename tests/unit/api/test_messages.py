@@ -50,7 +50,7 @@ def codes_in_use() -> set[str]:
     """Every literal code given to a Conflict or a Problem."""
     found = set()
     for call in calls():
-        name = call.func.id
+        name = getattr(call.func, "id", "")
         if name == "Conflict":
             found |= {code for k in call.keywords if k.arg == "code" for code in literal(k.value)}
         if name == "Problem" and len(call.args) > 1:
@@ -59,7 +59,7 @@ def codes_in_use() -> set[str]:
 
 
 def rules_in_use() -> set[str]:
-    errors = [call for call in calls() if call.func.id == "FieldError" and len(call.args) > 1]
+    errors = [call for call in calls() if getattr(call.func, "id", "") == "FieldError" and len(call.args) > 1]
     return {rule for error in errors for rule in literal(error.args[1])}
 
 

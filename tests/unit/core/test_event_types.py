@@ -42,6 +42,7 @@ def test_every_reading_names_its_metrics_and_no_metric_number_is_used_twice():
 )
 def test_values_are_good_to_the_edge_of_the_contracts_range_and_not_beyond(name, good, outside):
     shape = EVENT_TYPE_BY_NAME[name].shape
+    assert shape is not None
     assert [shape.check(value) for value in good] == [None] * len(good)
     assert [shape.check(value) for value in outside] == [OUT_OF_RANGE] * len(outside)
 
@@ -65,7 +66,9 @@ def test_values_are_good_to_the_edge_of_the_contracts_range_and_not_beyond(name,
     ],
 )
 def test_values_of_a_wrong_kind_are_bad(name, value):
-    assert EVENT_TYPE_BY_NAME[name].shape.check(value) == BAD_VALUE
+    shape = EVENT_TYPE_BY_NAME[name].shape
+    assert shape is not None
+    assert shape.check(value) == BAD_VALUE
 
 
 @pytest.mark.parametrize("event_type", [t for t in EVENT_TYPES if t.shape], ids=lambda t: t.name)

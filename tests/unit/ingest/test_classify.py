@@ -36,7 +36,9 @@ def test_an_alarm_that_another_worker_stored_is_an_echo_once_and_then_a_duplicat
     seen = SeenKeys()
     alarm = delivery("alarm", ALARM)
     assert classify([alarm], {0: 2}, seen=seen) == [Outcome.ECHO]
-    seen.add([scoped_key(only_piece(alarm))])
+    key = scoped_key(only_piece(alarm))
+    assert key is not None
+    seen.add([key])
     assert classify([alarm], {0: 2}, seen=seen) == [Outcome.DUPLICATE]
 
 

@@ -172,7 +172,7 @@ def test_lone_surrogates_and_infinities_cost_only_their_own_event():
 
 
 def test_a_value_nested_too_deep_for_the_database_is_refused():
-    nested = 1
+    nested: object = 1
     for _ in range(40):
         nested = [nested]
     assert one_rejection(telemetry({"type": "contact", "value": {"open": True, "x": nested}})).reason == "bad_value"
@@ -308,7 +308,8 @@ def test_any_json_leaves_each_event_exactly_one_result_that_can_be_stored(bodies
     except ValueError:
         return  # NaN is not JSON; the bytes of it are tested above
     decoded = decode(raw, lane, RECEIVED)
-    indexes = sorted(result.index for result in [*decoded.events, *decoded.rejections] if result.index is not None)
+    results = (*(event.index for event in decoded.events), *(each.index for each in decoded.rejections))
+    indexes = sorted(index for index in results if index is not None)
     assert indexes == list(range(len(bodies)))
     for event in decoded.events:
         assert_storable(event)
