@@ -13,7 +13,7 @@ from registry.access import Role
 from registry.accounts import Account, RoleGrant
 from registry.command_connection import command_connection
 
-EXAMPLE = """examples:
+EXAMPLE = """example:
   anxin account create li.operator --role operator --centre 0198f6f0-… --display-name "坐席 3"
   anxin account grant li.operator shift_supervisor --centre 0198f6f0-…
   anxin account reset-password li.operator

@@ -40,7 +40,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="anxin town", description="The fictional town of the demo.")
+    parser = argparse.ArgumentParser(
+        prog="anxin town",
+        description="The fictional town of the demo.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     seed = commands.add_parser(
         "seed",

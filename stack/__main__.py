@@ -13,7 +13,7 @@ from rich.console import Console
 from stack import servers
 from stack.errors import StackError
 from stack.fetch import Progress
-from stack.paths import default_data_dir
+from stack.paths import default_cache_dir, default_data_dir, stack_paths
 
 FAILED = 2
 STOPPED = 3
@@ -58,6 +58,9 @@ def _report(command: str, folder: Path) -> int:
     if command == "env":
         print(f"export ANXIN_DATABASE_URL={shlex.quote(stack.database_url)}")
         print(f"export ANXIN_MQTT_URL={shlex.quote(stack.mqtt_url)}")
+        programs = stack_paths(default_cache_dir())
+        folders = f"{programs.pg_bin}:{programs.mosquitto_pub_bin.parent}"
+        print(f'export PATH="$PATH":{shlex.quote(folders)}')
         return 0
     _print_status(stack)
     return 0 if stack.postgres_pid and stack.mosquitto_pid else STOPPED
@@ -108,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
         )
     stop = _command(commands, "stop", "stop both servers; the data stays")
     status = _command(commands, "status", "say what runs; exit code 3 if something does not")
-    env = _command(commands, "env", "print shell lines that set ANXIN_DATABASE_URL and ANXIN_MQTT_URL")
+    env = _command(commands, "env", "print shell lines that set ANXIN_DATABASE_URL and ANXIN_MQTT_URL, and find psql and mosquitto_pub")
     for command in (start, stop, status, env):
         command.add_argument(
             "--data-dir", type=Path, default=default_data_dir(), metavar="D", help="data folder (default: %(default)s)"

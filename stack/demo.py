@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -22,7 +23,7 @@ from stack.demo_parts import STOP_ORDER, Addresses, fleet, parts, seed_command
 from stack.demo_ready import ready_document, wait_until_ready
 from stack.demo_secrets import demo_secrets, write_private
 from stack.errors import StackError
-from stack.paths import default_data_dir
+from stack.paths import default_cache_dir, default_data_dir, stack_paths
 from stack.state import choose_port, port_is_free
 from stack.supervisor import Supervisor
 
@@ -159,6 +160,9 @@ class _Demo:
 
     def _welcome(self, addresses: "Addresses", town: dict[str, Any]) -> None:
         operator = town["accounts"]["operator"]
+        programs = stack_paths(default_cache_dir())
+        publish = shutil.which("mosquitto_pub") or programs.mosquitto_pub_bin
+        psql = shutil.which("psql") or programs.psql_bin
         spare = town["spare_device"]
         self.say("the town is running; stop it with Ctrl-C")
         print(
@@ -167,8 +171,10 @@ class _Demo:
   sign in       {operator["username"]}  {operator["password"]}
   all accounts  {self.options.ready_file}
   press a button:
-    mosquitto_pub -h 127.0.0.1 -p {addresses.stack.mqtt_port} -u {spare["username"]} -P {spare["password"]} -q 1 \\
+    {publish} -h 127.0.0.1 -p {addresses.stack.mqtt_port} -u {spare["username"]} -P {spare["password"]} -q 1 \\
       -t anxin/v1/{spare["id"]}/up/alarm -m '{{"type":"sos"}}'
+  look at the rows:
+    {psql} "{addresses.stack.database_url}" -c 'SELECT seq, type, at FROM alert_event ORDER BY seq'
 """,
             flush=True,
         )
