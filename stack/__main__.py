@@ -111,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
         )
     stop = _command(commands, "stop", "stop both servers; the data stays")
     status = _command(commands, "status", "say what runs; exit code 3 if something does not")
-    env = _command(commands, "env", "print shell lines that set ANXIN_DATABASE_URL and ANXIN_MQTT_URL, and find psql and mosquitto_pub")
+    env = _command(commands, "env", "print shell lines that set the servers' URLs and find psql and mosquitto_pub")
     for command in (start, stop, status, env):
         command.add_argument(
             "--data-dir", type=Path, default=default_data_dir(), metavar="D", help="data folder (default: %(default)s)"

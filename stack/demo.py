@@ -164,6 +164,7 @@ class _Demo:
         publish = shutil.which("mosquitto_pub") or programs.mosquitto_pub_bin
         psql = shutil.which("psql") or programs.psql_bin
         spare = town["spare_device"]
+        newest = "SELECT seq, type, at FROM alert_event ORDER BY seq DESC LIMIT 5"
         self.say("the town is running; stop it with Ctrl-C")
         print(
             f"""
@@ -174,7 +175,7 @@ class _Demo:
     {publish} -h 127.0.0.1 -p {addresses.stack.mqtt_port} -u {spare["username"]} -P {spare["password"]} -q 1 \\
       -t anxin/v1/{spare["id"]}/up/alarm -m '{{"type":"sos"}}'
   look at the rows:
-    {psql} "{addresses.stack.database_url}" -c 'SELECT seq, type, at FROM alert_event ORDER BY seq'
+    {psql} "{addresses.stack.database_url}" -c '{newest}'
 """,
             flush=True,
         )
