@@ -125,7 +125,7 @@ async def write_changes(conn: Connection, changes: Sequence[AlertChange], now: d
     }
     row = await (await conn.execute(_SQL["write_changes"], given)).fetchone()
     assert row is not None
-    base, updated, appended, alert_nos, _ = row
+    base, updated, appended, alert_nos, *_ = row
     if updated != len(known) or appended != len(changes):
         raise Conflict("The alert was changed at the same moment. Try again.", code="alert-changed")
     return [_numbered(change, base + n, alert_nos) for n, change in enumerate(changes, 1)]

@@ -1,6 +1,8 @@
 -- lock_subjects --
 -- One writer a subject, in the order of the lock numbers: nobody waits in a circle. Held until the commit is visible.
-SELECT pg_advisory_xact_lock(number) FROM unnest(%(numbers)s::bigint[]) AS number;
+-- A client that stops or loses its line while it holds them is thrown out: the next press of this subject waits for it.
+SELECT pg_advisory_xact_lock(number), set_config('idle_in_transaction_session_timeout', '5s', true)
+FROM unnest(%(numbers)s::bigint[]) AS number;
 
 -- lock_unclosed --
 -- The rows too: the engine and people's actions hold them without the subject's number. In id order, for the same reason.
@@ -116,7 +118,9 @@ SELECT counter.base,
        (SELECT count(*) FROM updated) AS updated,
        (SELECT count(*) FROM appended) AS appended,
        (SELECT coalesce(jsonb_object_agg(id, alert_no), '{}') FROM inserted) AS alert_nos,
-       pg_notify('alert_event', (counter.base + %(count)s)::text)
+       pg_notify('alert_event', (counter.base + %(count)s)::text),
+       -- From here on every other alert of the platform waits for this commit.
+       set_config('idle_in_transaction_session_timeout', '1s', true)
 FROM counter;
 
 -- find_for_action --

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from psycopg import AsyncCursor
+from psycopg.errors import IdleInTransactionSessionTimeout
 from psycopg.pq import PipelineStatus
 
 from alerts.intake import Occurrence, raise_alerts
@@ -97,6 +98,26 @@ async def test_one_open_transaction_blocks_its_subject_but_no_other(pool: Pool, 
         await asyncio.sleep(0.2)
         assert not blocked.done()
     assert kinds(await asyncio.wait_for(blocked, 10)) == ["alert.pressed"]
+
+
+async def test_a_writer_that_stops_before_its_commit_is_thrown_out_and_the_others_ring(pool: Pool, town: AlertTown):
+    mine, theirs = (town.device(elder=town.elder()) for _ in range(2))
+
+    async def stand_still() -> None:
+        async with transaction(pool) as conn:
+            await raise_alerts(conn, [event(mine, "sos")], now=NOON)
+            stopped.set()
+            await asyncio.wait_for(rung.wait(), 20)
+
+    stopped, rung = asyncio.Event(), asyncio.Event()
+    frozen = asyncio.create_task(stand_still())
+    await stopped.wait()
+    [change] = await asyncio.wait_for(happen(pool, event(theirs, "sos")), 20)
+    rung.set()
+    with pytest.raises(IdleInTransactionSessionTimeout):
+        await frozen
+    assert change.alert.seq == 1
+    assert [alert.id for alert in await all_alerts(pool)] == [change.alert.id]
 
 
 async def test_a_rolled_back_press_leaves_no_alert_no_event_and_no_number(pool: Pool, town: AlertTown):
