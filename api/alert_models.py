@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from alerts.vocabulary import CallResult, Severity, Status, SubjectKind, Verdict
+from alerts.vocabulary import ActorKind, CallResult, Severity, Status, SubjectKind, Verdict
 
 
 class Subject(BaseModel):
@@ -105,13 +105,21 @@ class AlertObject(BaseModel):
     confirm_due_at: datetime | None
 
 
+class TimelineActor(BaseModel):
+    """Who did it. `name` is an account's, a seat's; devices and the platform itself have none."""
+
+    kind: ActorKind
+    id: str | None
+    name: str | None
+
+
 class TimelineEntry(BaseModel):
     """One event of an alert: what happened, when, by whom."""
 
     seq: int
     type: str
     at: datetime
-    actor: dict[str, Any]
+    actor: TimelineActor
     detail: dict[str, Any]
 
 
@@ -173,7 +181,7 @@ class Arrival(_Body):
     proof: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | dict[str, Any]
 
 
-class Resolution(_Body):
+class Resolved(_Body):
     """How it ended."""
 
     outcome: Code

@@ -39,8 +39,8 @@ async def background(services: ApiServices, failed: Callable[[BaseException], No
     async with services.pool.connection() as conn:
         # Before any socket can have read a snapshot: so whatever is newer than a snapshot is published to it.
         beginning = await highest_seq(conn)
-    feed = AlertFeed(services.pool, settings.live_poll_seconds)
-    watch = AccessWatch(services.pool, services.hub, services.now)
+    feed = AlertFeed(services.live_pool, settings.live_poll_seconds)
+    watch = AccessWatch(services.live_pool, services.hub, services.now)
     work: dict[str, Coroutine[Any, Any, None]] = {
         "feed": feed.run(stop),
         "follow": _follow(services, feed, beginning),

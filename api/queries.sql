@@ -88,6 +88,10 @@ WHERE a.id = ANY(%(accounts)s::uuid[]) AND a.disabled_at IS NULL;
 SELECT DISTINCT family_id FROM refresh_token
 WHERE family_id = ANY(%(sessions)s::uuid[]) AND revoked_at IS NOT NULL;
 
+-- account_names --
+-- Names of seats ("坐席 1") for timelines.
+SELECT id::text, display_name FROM account WHERE id = ANY(%(accounts)s::uuid[]);
+
 -- newest_pulse --
 -- When a part of the platform last said that it works.
 SELECT max(at) FROM component_pulse WHERE component LIKE %(like)s;

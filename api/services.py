@@ -18,10 +18,14 @@ from registry.elder_search import NameIndex
 
 @dataclass(frozen=True, slots=True)
 class ApiServices:
-    """`names` is the process's index of name fragments (registry.elders.list_)."""
+    """`names` is the process's index of name fragments (registry.elders.list_).
+
+    The live stream has connections of its own, `live_pool`: a flood of requests must not hold up an alert.
+    """
 
     settings: ApiSettings
     pool: Pool
+    live_pool: Pool
     keyring: Keyring
     now: Now
     views: AlertViews

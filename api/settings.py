@@ -53,6 +53,9 @@ class ApiSettings(DatabaseSettings, BrokerSettings, KeySettings, LogSettings):
     live_access_check_seconds: float = Field(
         default=2, ge=0.1, le=4, description="Pause between checks of every connected account's scope and session."
     )
+    live_database_connections: int = Field(
+        default=4, ge=3, le=50, description="Connections kept for the live stream, beside those for requests."
+    )
     live_poll_seconds: float = Field(
         default=0.5, ge=0.05, le=10, description="Poll for alert events beside NOTIFY: the worst added delay."
     )

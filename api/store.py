@@ -167,6 +167,12 @@ async def revoked_sessions(conn: Connection, sessions: Collection[UUID]) -> set[
     return {row[0] for row in await cursor.fetchall()}
 
 
+async def account_names(conn: Connection, accounts: Collection[str]) -> dict[str, str]:
+    """Display name by account id; ids that are nobody's are left out."""
+    cursor = await conn.execute(_SQL["account_names"].encode(), {"accounts": list(accounts)})
+    return dict(await cursor.fetchall())
+
+
 async def newest_pulse(conn: Connection, prefix: str) -> datetime | None:
     row = await _one(conn, "newest_pulse", {"like": f"{prefix}-%"})
     return row[0] if row else None

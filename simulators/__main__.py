@@ -1,19 +1,15 @@
 """`anxin simulate`: the homes of a fleet file, alive on a broker."""
 
 import argparse
-import json
-import resource
 import sys
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from core.domain.fleet import Fleet
-from core.errors import ConfigurationError
 from core.runtime.logs import configure_logs
 from core.runtime.service import Service, run_service
 from core.runtime.settings import LogSettings
 from simulators.fleet_run import FleetRun, Play
+from simulators.open_files import allow_many_sockets
+from simulators.read_fleet import read_fleet
 from simulators.scenario import SCENARIOS
 
 EXAMPLE = """example:
@@ -30,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     settings = LogSettings.load()
     configure_logs("fleet", level=settings.log_level, form="text" if sys.stderr.isatty() else settings.log_format)
     play = _play(options)
-    _allow_many_sockets()
+    allow_many_sockets()
 
     async def live(service: Service) -> None:
         await FleetRun(play, service.stop).run()
@@ -51,27 +47,6 @@ def _play(options: argparse.Namespace) -> Play:
         minutes=options.minutes,
         truth_file=options.truth_file,
     )
-
-
-def read_fleet(path: Path) -> Fleet:
-    """Raises ConfigurationError with one sentence."""
-    try:
-        return Fleet.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise ConfigurationError(f"The fleet file {path} can't be read: {error.strerror}.") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{path} is not a fleet file: {place}: {first['msg']}.") from None
-    except ValueError as error:
-        raise ConfigurationError(f"{path} is not a fleet file: {error}.") from None
-
-
-def _allow_many_sockets() -> None:
-    """Each member is a socket; the usual soft limit of 1,024 ends at a few hundred homes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _parser() -> argparse.ArgumentParser:

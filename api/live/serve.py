@@ -111,7 +111,7 @@ class _Session:
     async def _admit(self, text: str) -> LiveConnection:
         token = self._read_token(text)
         now = self.services.now()
-        async with transaction(self.services.pool) as conn:
+        async with transaction(self.services.live_pool) as conn:
             try:
                 # The mark first: a change between the two reads then closes the socket instead of going unseen.
                 marks = await store.access_marks(conn, [token.account_id], now)
@@ -156,7 +156,7 @@ class _Session:
     async def _begin(self, connection: LiveConnection, after: int | None) -> None:
         """hello with one snapshot, then the frames after … S if they were asked for and are still kept."""
         now = self.services.now()
-        async with self.services.pool.connection() as conn:
+        async with self.services.live_pool.connection() as conn:
             alerts, seq = await alert_store.live(conn, alert_params(connection.scope))
             oldest = await alert_store.oldest_kept_seq(conn)
             items = await self.views.of_alerts(conn, alerts, now)
@@ -173,7 +173,7 @@ class _Session:
     async def _replay(self, connection: LiveConnection, *, until: int) -> None:
         position = connection.last
         while position < until:
-            async with self.services.pool.connection() as conn:
+            async with self.services.live_pool.connection() as conn:
                 events = await alert_store.events_after(conn, position, REPLAY_BATCH)
             for event in events:
                 position = event.seq

@@ -23,6 +23,7 @@ from core.store.pool import Connection, Pool, is_retryable, transaction
 
 log = logging.getLogger(__name__)
 
+LOOK_WAIT_S = 5.0  # a half-open connection answers nothing and fails nowhere
 SEAT_REFRESH = timedelta(seconds=10)
 # A seat outlives its socket: "last seen" is what tells a holder who reloads a page from one who is gone for 45 s.
 SEAT_KEPT = timedelta(hours=1)
@@ -38,7 +39,8 @@ class AccessWatch:
         """A look each `pause_s` until `stop`."""
         while not await wait_or_stop(stop, pause_s):
             try:
-                await self.look()
+                async with asyncio.timeout(LOOK_WAIT_S):
+                    await self.look()
             except (psycopg.Error, PoolTimeout, OSError) as error:
                 if not (isinstance(error, PoolTimeout) or is_retryable(error)):
                     raise

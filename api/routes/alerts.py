@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from alerts import actions
 from alerts import store as alert_store
-from alerts.vocabulary import LIVE, Action, Severity, Status
+from alerts.vocabulary import LIVE, Action, ActorKind, Severity, Status
 from api.access import Caller
 from api.alert_access import actor_of, alert_params
 from api.alert_models import (
@@ -26,7 +26,7 @@ from api.alert_models import (
     Nothing,
     ReasonGiven,
     Reopening,
-    Resolution,
+    Resolved,
     Verified,
 )
 from api.database import Db
@@ -34,6 +34,7 @@ from api.live.frames import dumps
 from api.pagination import CursorText, Limit, Page, bad_cursor, read_cursor, write_cursor
 from api.routing import make_router
 from api.services import Services
+from api.store import account_names
 from core.errors import FieldError, Invalid
 
 router = make_router("/alerts", "alerts")
@@ -102,16 +103,18 @@ def _read_position(cursor: str) -> tuple[datetime, UUID]:
 async def get_alert(alert_id: UUID, conn: Db, caller: Caller, services: Services) -> Response:
     alert = await alert_store.get(conn, alert_id, alert_params(caller))
     shown = await services.views.of_alert(conn, alert, services.now())
-    timeline = [_entry(each) for each in await alert_store.timeline(conn, alert_id)]
-    return json_answer({**shown, "timeline": timeline})
+    entries = await alert_store.timeline(conn, alert_id)
+    people = {entry.actor_id for entry in entries if entry.actor_kind == ActorKind.ACCOUNT and entry.actor_id}
+    names = await account_names(conn, people)
+    return json_answer({**shown, "timeline": [_entry(entry, names) for entry in entries]})
 
 
-def _entry(entry: alert_store.TimelineEntry) -> dict[str, Any]:
+def _entry(entry: alert_store.TimelineEntry, names: Mapping[str, str]) -> dict[str, Any]:
     return {
         "seq": entry.seq,
         "type": entry.type,
         "at": entry.at,
-        "actor": {"kind": entry.actor_kind, "id": entry.actor_id},
+        "actor": {"kind": entry.actor_kind, "id": entry.actor_id, "name": names.get(entry.actor_id or "")},
         "detail": dict(entry.detail),
     }
 
@@ -180,7 +183,7 @@ async def arrive(acting: Act, body: Arrival) -> Response:
 
 
 @router.post("/{alert_id}/resolve", summary="Say how it ended", responses=_ONE)
-async def resolve(acting: Act, body: Resolution) -> Response:
+async def resolve(acting: Act, body: Resolved) -> Response:
     return await acting.do(Action.RESOLVE, body)
 
 

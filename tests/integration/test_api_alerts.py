@@ -183,6 +183,7 @@ async def test_the_whole_way_of_an_alert_over_http(api: RunningApi):
         "closed", "reopened",
     ]  # fmt: skip
     assert [entry["seq"] for entry in timeline] == sorted(entry["seq"] for entry in timeline)
+    assert [entry["actor"]["name"] for entry in timeline[:3]] == [None, "坐席 1", "坐席 2"]
 
 
 async def test_a_wrong_status_is_a_conflict_and_a_wrong_body_is_422(api: RunningApi):

@@ -1,6 +1,8 @@
 """The application without a server behind it: what every answer has in common, and the rules of its routes."""
 
 import ast
+import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -181,3 +183,12 @@ def test_every_call_of_the_document_has_a_summary_and_a_description_of_its_answe
         for method, operation in item.items():
             assert operation.get("summary"), (method, path)
             assert operation["responses"], (method, path)
+            assert "application/problem+json" in operation["responses"]["default"]["content"], (method, path)
+
+
+def test_every_reference_of_the_document_leads_somewhere(app: FastAPI):
+    text = json.dumps(app.openapi())
+    named = set(re.findall(r'"#/components/schemas/([^"]+)"', text))
+    assert "ProblemDocument" in named
+    assert named <= app.openapi()["components"]["schemas"].keys()
+    assert "HTTPValidationError" not in text

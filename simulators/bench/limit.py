@@ -1,0 +1,45 @@
+"""The limit beside a press: what broker and database alone take, a message there and back plus one durable commit."""
+
+import asyncio
+
+import psycopg
+
+from core.runtime.mqtt import Message, MqttSession, Subscription
+from simulators.bench.schedule import on_schedule
+from simulators.bench.town import Town
+
+_TOPIC = "anxin/v1/bench/up/echo"  # no part of the platform listens there
+
+
+async def echo_and_commit(town: Town, count: int, per_s: float) -> list[float]:
+    """Milliseconds from each scheduled publish to the end of one commit made when it came back."""
+    loop = asyncio.get_running_loop()
+    due: dict[int, float] = {}
+    took: list[float] = []
+    came: asyncio.Queue[int] = asyncio.Queue()
+
+    def heard(messages: list[Message]) -> None:
+        for message in messages:
+            came.put_nowait(int(message.payload))
+        session.ack(messages)
+
+    session = MqttSession(town.platform_url, client_id="bench-echo", on_messages=heard, clean_start=True)
+    async with session, await psycopg.AsyncConnection.connect(town.ready.database_url, autocommit=True) as conn:
+        await conn.execute("CREATE TABLE IF NOT EXISTS bench_limit (n integer)")
+        await session.subscribe([Subscription(_TOPIC, qos=1)])
+
+        async def publish(n: int, scheduled: float) -> None:
+            due[n] = scheduled
+            await session.publish(_TOPIC, str(n).encode())
+
+        async def commit() -> None:
+            while len(took) < count:
+                n = await came.get()
+                await conn.execute("INSERT INTO bench_limit VALUES (%s)", (n,))
+                took.append((loop.time() - due[n]) * 1000)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(commit())
+            group.create_task(on_schedule(count, per_s, publish))
+        await conn.execute("DROP TABLE bench_limit")
+    return took
