@@ -112,6 +112,7 @@ def test_after_the_first_run_a_start_needs_no_apt(open_folder: Path, without_apt
     assert [line.partition("=")[0] for line in exports.splitlines()] == [
         "export ANXIN_DATABASE_URL",
         "export ANXIN_MQTT_URL",
+        "export PATH",
     ]
     assert anxin_stack("stop", *data, environment=settings).returncode == 0
     assert anxin_stack("status", *data, environment=settings).returncode == 3

@@ -1,6 +1,7 @@
 """What a bench says: schedules that do not wait, ranks, medians, and the contract's object."""
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -20,7 +21,7 @@ async def test_a_slow_answer_does_not_move_the_next_start():
 
     await on_schedule(5, 500, start)
     assert [n for n, _ in started] == [0, 1, 2, 3, 4]
-    gaps = [later[1] - earlier[1] for earlier, later in zip(started, started[1:], strict=False)]
+    gaps = [later[1] - earlier[1] for earlier, later in itertools.pairwise(started)]
     assert gaps == pytest.approx([1 / 500] * 4)
 
 
