@@ -3,7 +3,7 @@
 Every function takes a connection and never commits.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,6 +25,17 @@ class RefreshRow:
     expires_at: datetime
     rotated_at: datetime | None
     revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeatRow:
+    """A connected console; None where it has not said."""
+
+    session_id: UUID
+    account_id: UUID
+    audible: bool | None
+    visible: bool | None
+    idle_s: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,25 +142,16 @@ async def store_answer(conn: Connection, where: KeyScope, status: int, response:
     await conn.execute(_SQL["store_answer"].encode(), params)
 
 
-async def upsert_seat(
-    conn: Connection,
-    session_id: UUID,
-    account_id: UUID,
-    now: datetime,
-    *,
-    audible: bool | None,
-    visible: bool | None,
-    idle_s: int | None,
-) -> None:
+async def upsert_seats(conn: Connection, seats: Sequence[SeatRow], now: datetime) -> None:
     params = {
-        "session_id": session_id,
-        "account_id": account_id,
         "now": now,
-        "audible": audible,
-        "visible": visible,
-        "idle_s": idle_s,
+        "sessions": [seat.session_id for seat in seats],
+        "accounts": [seat.account_id for seat in seats],
+        "audible": [seat.audible for seat in seats],
+        "visible": [seat.visible for seat in seats],
+        "idle_s": [seat.idle_s for seat in seats],
     }
-    await conn.execute(_SQL["upsert_seat"].encode(), params)
+    await conn.execute(_SQL["upsert_seats"].encode(), params)
 
 
 async def delete_old_seats(conn: Connection, before: datetime) -> None:

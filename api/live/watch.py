@@ -7,7 +7,6 @@ console is worse than an old permission (design 6).
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import psycopg
@@ -19,7 +18,7 @@ from api.live.frames import Close
 from api.live.hub import LiveHub
 from core.runtime.clock import Now
 from core.runtime.service import wait_or_stop
-from core.store.pool import Connection, Pool, is_retryable, transaction
+from core.store.pool import Pool, is_retryable, transaction
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +53,12 @@ class AccessWatch:
         async with transaction(self._pool) as conn:
             marks = await store.access_marks(conn, {c.account_id for c in connections}, now)
             revoked = await store.revoked_sessions(conn, {c.token.session_id for c in connections})
-            await self._write_seats(conn, connections, now)
+            due = [c for c in connections if _seat_due(c, now)]
+            if due:
+                rows = [store.SeatRow(c.id, c.account_id, *c.seat) for c in due]
+                for connection in due:  # before the write: what a console says meanwhile is due again
+                    connection.seat_written_at = now
+                await store.upsert_seats(conn, rows, now)
             await store.delete_old_seats(conn, now - SEAT_KEPT)
         for connection in connections:
             mark = marks.get(connection.account_id)
@@ -65,13 +69,7 @@ class AccessWatch:
             elif connection.token.expires_at <= now:
                 connection.close(Close.TOKEN, "token-expired")
 
-    async def _write_seats(self, conn: Connection, connections: Sequence[LiveConnection], now: datetime) -> None:
-        for connection in connections:
-            written = connection.seat_written_at
-            if connection.is_closing or (written is not None and now - written < SEAT_REFRESH):
-                continue
-            audible, visible, idle_s = connection.seat
-            await store.upsert_seat(
-                conn, connection.id, connection.account_id, now, audible=audible, visible=visible, idle_s=idle_s
-            )
-            connection.seat_written_at = now
+
+def _seat_due(connection: LiveConnection, now: datetime) -> bool:
+    written = connection.seat_written_at
+    return not connection.is_closing and (written is None or now - written >= SEAT_REFRESH)
