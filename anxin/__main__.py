@@ -35,8 +35,10 @@ COMMANDS: dict[str, Command] = {
     "simulate": Command("simulators.__main__:main", "simulated homes with hubs and wearables"),
     "replay": Command("simulators.replay_cli:main", "play a recording through the broker"),
     "bench": Command("simulators.bench_cli:main", "measure the running platform beside its limits"),
+    "place": Command("registry.place_cli:main", "regions and service centres"),
     "account": Command("registry.account_cli:main", "accounts, roles and passwords"),
     "device": Command("registry.device_cli:main", "devices, bindings and credentials"),
+    "audit": Command("registry.audit_cli:main", "is the access log whole?"),
     "town": Command("registry.town_cli:main", "the fictional town of the demo"),
 }
 
