@@ -23,7 +23,8 @@ class Owner:
     last_seen_at: datetime | None = None
 
     def connected(self, now: datetime) -> bool:
-        return self.last_seen_at is not None and now - self.last_seen_at < HOLDER_LOST_AFTER
+        """Whoever just took an alert is there: the others' consoles must not show them as lost the same second."""
+        return not self.lost(now)
 
     def lost(self, now: datetime) -> bool:
         """No console of the holder for 45 s; a holder who never had one is given 45 s to open it."""

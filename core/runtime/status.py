@@ -1,8 +1,9 @@
 """`/healthz`, `/readyz` and `/metrics` of a process that has no API of its own."""
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
@@ -56,12 +57,19 @@ def status_app(checks: Mapping[str, Check]) -> Starlette:
     return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)])
 
 
+class _QuietServer(uvicorn.Server):
+    """Leaves SIGTERM and SIGINT to core/runtime/service.py, which stops every part in order."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
 async def serve_status(checks: Mapping[str, Check], *, host: str, port: int, stop: asyncio.Event) -> None:
     """Serve until `stop`. Raises OSError when the port is taken."""
-    server = uvicorn.Server(
+    server = _QuietServer(
         uvicorn.Config(status_app(checks), host=host, port=port, log_config=None, access_log=False, lifespan="off")
     )
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     serving = asyncio.create_task(server.serve(), name="status")
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)

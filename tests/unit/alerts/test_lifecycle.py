@@ -378,6 +378,13 @@ def check(home: Home, history: list[Alert]) -> None:
         assert all(after == before + 1 for before, after in pairwise([0, *versions]))
 
 
+def test_a_holder_counts_as_connected_for_45_seconds_without_a_console_and_then_as_lost():
+    held = done(ringing(), "acknowledge")
+    assert held.owner is not None
+    shown = [as_contract(held, held.owner.since + timedelta(seconds=s))["owner"]["connected"] for s in (0, 44, 45, 600)]
+    assert shown == [True, True, False, False]
+
+
 NAMED_BY_THE_CONTRACT = """
 id alert_no version seq subject elder_id centre_id rule rule_version severity boost status title reason presses
 opened_at event_at last_pressed_at delayed clock_suspect test stored evidence owner escalation_level clocks
@@ -389,7 +396,7 @@ def test_the_contracts_object_has_every_member_the_contract_names():
     shown = as_contract(done(ringing(), "acknowledge"), later(12))
     assert shown.keys() >= set(NAMED_BY_THE_CONTRACT.split())
     assert shown["subject"] == {"kind": "elder", "id": MRS_LI.id}
-    owner = {"id": str(ANN.id), "name": "坐席 100", "since": "2026-05-04T04:00:10.000Z", "connected": False}
+    owner = {"id": str(ANN.id), "name": "坐席 100", "since": "2026-05-04T04:00:10.000Z", "connected": True}
     assert shown["owner"] == owner
     assert (shown["title"], shown["title_en"]) == ("紧急呼叫", "Emergency call")
     assert shown["opened_at"] == "2026-05-04T04:00:00.000Z"
