@@ -72,7 +72,9 @@ async def serve_status(checks: Mapping[str, Check], *, host: str, port: int, sto
     )
     serving = asyncio.create_task(server.serve(), name="status")
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    server.should_exit = True
-    await serving
+    try:
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:  # also when cancelled: a server left behind would keep its port until the process ends
+        stopping.cancel()
+        server.should_exit = True
+        await serving
