@@ -74,7 +74,11 @@ async def serve_status(checks: Mapping[str, Check], *, host: str, port: int, sto
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    finally:  # also when cancelled: a server left behind would keep its port until the process ends
+    finally:
         stopping.cancel()
         server.should_exit = True
-        await serving
+        # Also when cancelled meanwhile: a server left behind would keep its port until the process ends.
+        while not serving.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(serving)
+    await serving
