@@ -38,12 +38,7 @@ def main(argv: list[str] | None = None) -> int:
 
 async def _generate(fleet: Fleet, options: argparse.Namespace) -> dict[str, float]:
     hubs = [member for member in fleet.members if member.kind == "hub"][:_HUBS]
-    sessions = [
-        MqttSession(
-            BrokerAddress(options.host, options.port, hub.username, hub.password), client_id=f"load-{hub.device_id}"
-        )
-        for hub in hubs
-    ]
+    sessions = [_session(hub, options) for hub in hubs]
     await asyncio.gather(*(session.start() for session in sessions))
     await asyncio.gather(*(session.connected.wait() for session in sessions))
     acknowledged = 0
