@@ -1,29 +1,17 @@
 """JSON Schemas (2020-12) of everything that travels over MQTT, made from the code's own tables."""
 
-from typing import Any
+from typing import Any, get_args
 
 from core.domain.event_types import EVENT_TYPES, EventType, Lane
+from ingest.codec import MAX_EVENTS
+from ingest.event import Reason
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TIME = {"type": "string", "format": "date-time"}
 
 # The reason codes of receipts, in the contract's order (contract §1, Receipts).
-REASONS = (
-    "malformed_json",
-    "too_large",
-    "too_many_events",
-    "unknown_type",
-    "bad_value",
-    "out_of_range",
-    "time_out_of_range",
-    "unknown_device",
-    "retired_device",
-    "unknown_child",
-    "wrong_lane",
-    "rate_limited",
-)
+REASONS = get_args(Reason)
 COMMAND_TYPES = ("locate", "ring", "self_test", "measure", "configure", "say")
-MAX_EVENTS = 1000
 
 Schema = dict[str, Any]
 
