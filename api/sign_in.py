@@ -43,6 +43,7 @@ def delay_before(attempts: int, longest_s: float) -> float:
 
 async def sign_in(services: ApiServices, username: str, password: str) -> Tokens:
     """Raises Problem 401. An unknown name takes the same way and the same time as a wrong password."""
+    username = username.replace("\0", "\ufffd")  # PostgreSQL takes no NUL; no account has either character
     name_hash = services.keyring.blind_index("sign_in", username)
     async with transaction(services.pool) as conn:
         now = services.now()

@@ -45,6 +45,12 @@ async def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(api: Run
     }
 
 
+async def test_a_name_with_a_nul_is_an_unknown_name(api: RunningApi):
+    client = await api.client()
+    answer = await client.post("/api/v1/auth/token", data={"username": "a\0b", "password": "x"})
+    assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (401, "bad-credentials")
+
+
 async def test_many_failures_slow_down_but_the_right_password_still_gets_in(api: RunningApi):
     client = await api.client()
     guesses = [
