@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     start = _command(commands, "start", "start both servers; they go on running", "--pg-port 15432 --mqtt-port 1883")
     for option, server in (("--pg-port", "PostgreSQL"), ("--mqtt-port", "Mosquitto")):
         start.add_argument(
-            option, type=_port, default=0, metavar="P", help=f"port of {server} (default: as before, else a free one)"
+            option, type=port, default=0, metavar="P", help=f"port of {server} (default: as before, else a free one)"
         )
     stop = _command(commands, "stop", "stop both servers; the data stays")
     status = _command(commands, "status", "say what runs; exit code 3 if something does not")
@@ -131,7 +131,8 @@ def _command(
     )
 
 
-def _port(text: str) -> int:
+def port(text: str) -> int:
+    """A port of the command line; 0 means a free one."""
     if not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text} is not a port; ports are 1 to 65535, 0 means a free one")
     return int(text)

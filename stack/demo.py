@@ -18,7 +18,7 @@ from typing import Any
 
 from core.errors import AnxinError, ConfigurationError
 from stack import servers
-from stack.__main__ import shown_progress
+from stack.__main__ import port, shown_progress
 from stack.demo_parts import STOP_ORDER, Addresses, fleet, parts, seed_command
 from stack.demo_ready import ready_document, wait_until_ready
 from stack.demo_secrets import demo_secrets, write_private
@@ -210,11 +210,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--homes", type=_homes, default=100, metavar="N", help="homes of a new town (default: 100)")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="seed of a new town (default: 1)")
+    parser.add_argument("--api-port", type=port, default=0, metavar="P", help="port of the API (default: 8080 or free)")
     parser.add_argument(
-        "--api-port", type=_port, default=0, metavar="P", help="port of the API (default: 8080 or free)"
-    )
-    parser.add_argument(
-        "--mqtt-port", type=_port, default=0, metavar="P", help="port of the broker (default: a free one)"
+        "--mqtt-port", type=port, default=0, metavar="P", help="port of the broker (default: a free one)"
     )
     parser.add_argument(
         "--data-dir",
@@ -233,12 +231,6 @@ def _parser() -> argparse.ArgumentParser:
 def _homes(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 5000:
         raise argparse.ArgumentTypeError(f"{text} is not a number of homes from 1 to 5000")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    if not text.isdigit() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text} is not a port; ports are 1 to 65535, 0 means a free one")
     return int(text)
 
 
