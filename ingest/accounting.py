@@ -7,8 +7,8 @@ acknowledged, never by subtraction.
 from collections import Counter
 from collections.abc import Iterable
 
+from core.contract.topics import Kind
 from ingest.delivery import RECEIVED, Outcome, Piece
-from ingest.topics import Kind
 
 # Births, last wills and results of commands are counted apart from events.
 CONTROL = "control"

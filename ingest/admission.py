@@ -5,14 +5,14 @@ Pure, but for the counter of nameless alarms. Rate limits per effective device b
 
 from dataclasses import replace
 
+from core.contract import control
+from core.contract.codec import decode
+from core.contract.event import Cry, Decoded, Event, Reason, Refused, Rejection
+from core.contract.keys import CopyCounter, content_of, key_of, refused_key
+from core.contract.topics import Kind, parse_topic
 from core.domain.event_types import CRIES_FOR_HELP, Lane
 from core.runtime.mqtt import Message
-from ingest import control
-from ingest.codec import decode
 from ingest.delivery import Delivery, Piece
-from ingest.event import Cry, Decoded, Event, Reason, Refused, Rejection
-from ingest.keys import CopyCounter, content_of, key_of, refused_key
-from ingest.topics import Kind, parse_topic
 from registry.directory import DeviceEntry, Directory
 
 RETIRED = "retired"

@@ -6,9 +6,9 @@ Pure but for what a worker remembers.
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 
+from core.contract.event import Rejection
+from core.contract.topics import Kind
 from ingest.delivery import Outcome, Piece
-from ingest.event import Rejection
-from ingest.topics import Kind
 
 ScopedKey = tuple[int, bytes]
 

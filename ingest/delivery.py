@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from core.contract.control import LinkWord, ResultWord
+from core.contract.event import Event, Micros, Rejection
+from core.contract.topics import Kind
 from core.runtime.mqtt import Message
-from ingest.control import LinkWord, ResultWord
-from ingest.event import Event, Micros, Rejection
-from ingest.topics import Kind
 from registry.directory import DeviceEntry
 
 

@@ -12,12 +12,12 @@ from datetime import datetime
 
 import psycopg
 
+from core.contract.topics import command_topic
 from core.runtime.clock import Clock
 from core.runtime.mqtt import Disconnected, MqttSession, OutgoingFull, PublishRefused
 from core.runtime.service import wait_or_stop
 from core.store.pool import Connection, Pool, is_retryable, listen, transaction
 from ingest.metrics import IngestMetrics
-from ingest.topics import command_topic
 from registry import commands
 
 log = logging.getLogger(__name__)

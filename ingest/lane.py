@@ -11,21 +11,21 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from core.contract.event import Rejection
+from core.contract.event_time import micros
+from core.contract.keys import CopyCounter
+from core.contract.topics import parse_topic, receipt_topic
 from core.runtime.clock import Clock
 from core.runtime.mqtt import Message, MqttSession
 from ingest.accounting import Counts, lane_of
 from ingest.admission import admit, assign_keys, delivery_of
 from ingest.database import LaneDatabase
 from ingest.delivery import RECEIVED, Delivery, Outcome, Piece
-from ingest.event import Rejection
-from ingest.event_time import micros
 from ingest.inbox import Inbox
-from ingest.keys import CopyCounter
 from ingest.metrics import IngestMetrics
 from ingest.poison import Fault, condemn, fault_of, name_of
 from ingest.receipts import receipt_body, wants_receipt
 from ingest.registry_view import RegistryView
-from ingest.topics import parse_topic, receipt_topic
 from ingest.writer import Writer
 
 log = logging.getLogger(__name__)

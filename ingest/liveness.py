@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ingest.control import LinkWord
+from core.contract.control import LinkWord
+from core.contract.event import Event, Micros
 from ingest.delivery import Piece
-from ingest.event import Event, Micros
 
 
 @dataclass(slots=True)

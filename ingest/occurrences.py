@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 
 from alerts.intake import RULED_TYPES, Occurrence
+from core.contract.event import Cry, Event, Rejection
+from core.contract.event_time import instant
 from ingest.delivery import Outcome, Piece
-from ingest.event import Cry, Event, Rejection
-from ingest.event_time import instant
 
 
 def occurrences_of(pieces: Iterable[tuple[Piece, Outcome]]) -> list[Occurrence]:

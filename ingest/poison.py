@@ -5,11 +5,11 @@ from enum import Enum, auto
 
 import psycopg
 
+from core.contract.event import UNREADABLE_ALARM, Cry, Event, Rejection
+from core.contract.keys import refused_key, unique_key
 from core.errors import AnxinError
 from core.store.pool import is_retryable
 from ingest.delivery import Piece
-from ingest.event import UNREADABLE_ALARM, Cry, Event, Rejection
-from ingest.keys import refused_key, unique_key
 
 # Data the server cannot take: data exceptions, broken constraints, limits such as nesting.
 _DATA_CLASSES = frozenset({"22", "23", "54"})

@@ -3,9 +3,9 @@
 import json
 from datetime import datetime
 
+from core.contract.event import Rejection
+from core.contract.topics import receipt_topic
 from ingest.delivery import Delivery, Outcome
-from ingest.event import Rejection
-from ingest.topics import receipt_topic
 
 
 def wants_receipt(delivery: Delivery) -> bool | None:

@@ -6,8 +6,8 @@ from struct import Struct
 from typing import Any
 from uuid import UUID
 
-from ingest.event import Micros
-from ingest.event_time import micros
+from core.contract.event import Micros
+from core.contract.event_time import micros
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"

@@ -6,11 +6,11 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from core.contract.event import Micros
+from core.contract.event_time import instant
 from core.store.pool import Connection
 from core.store.queries import load_queries
 from ingest import rows
-from ingest.event import Micros
-from ingest.event_time import instant
 from ingest.liveness import DeviceNews
 from ingest.tables import Tables
 

@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from core.contract.event import Event, Rejection
+from core.contract.event_time import instant
+from core.contract.json_text import MAX_BYTES, to_bytes
 from core.domain.event_types import EVENT_TYPES, Storage
 from core.domain.ids import new_id
 from core.domain.metrics import METRIC_BY_NAME
 from ingest import rows
 from ingest.delivery import Outcome, Piece
-from ingest.event import Event, Rejection
-from ingest.event_time import instant
-from ingest.json_text import MAX_BYTES, to_bytes
 
 # Type name -> (metric number, member of the value) of each row a reading becomes.
 _METRICS = {

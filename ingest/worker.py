@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 import psycopg
 
+from core.contract.topics import ALARM_FILTER, SHARED_FILTERS
 from core.runtime.clock import Clock
 from core.runtime.mqtt import MqttSession, Subscription, parse_broker_url
 from core.runtime.service import Service, wait_or_stop
@@ -20,7 +21,6 @@ from ingest.metrics import IngestMetrics
 from ingest.pulse import Pulse, problem_of
 from ingest.registry_view import RegistryView
 from ingest.settings import IngestSettings
-from ingest.topics import ALARM_FILTER, SHARED_FILTERS
 from ingest.writer import Writer
 from registry.directory import DirectoryCache
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from alerts.intake import raise_alerts
+from core.contract.control import ResultWord
+from core.contract.keys import unique_key
 from core.store.pool import Connection
 from ingest import store
 from ingest.accounting import Counts, count
 from ingest.classify import ScopedKey, SeenKeys, candidates, outcomes, scoped_key
-from ingest.control import ResultWord
 from ingest.delivery import Outcome, Piece
-from ingest.keys import unique_key
 from ingest.liveness import news_of
 from ingest.occurrences import occurrences_of
 from ingest.tables import tables_of

@@ -2,9 +2,9 @@
 
 from typing import Any, get_args
 
+from core.contract.codec import MAX_EVENTS
+from core.contract.event import Reason
 from core.domain.event_types import EVENT_TYPES, EventType, Lane
-from ingest.codec import MAX_EVENTS
-from ingest.event import Reason
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TIME = {"type": "string", "format": "date-time"}

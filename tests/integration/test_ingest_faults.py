@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from psycopg import AsyncConnection
 
+from core.contract.keys import STEP
 from core.store.migrate import migrate
-from ingest.keys import STEP
 from stack import servers
 from stack.servers import RunningStack
 from tests.fixtures.ingest_house import Device, House, eventually, unique
@@ -168,8 +168,8 @@ async def test_an_alarm_does_not_wait_for_a_row_of_state_that_another_transactio
 
 async def test_a_worker_frozen_in_the_middle_of_an_alarm_does_not_hold_it_back_for_long(house, hub):
     """The frozen worker is a connection as its lane opens it, with the alarm's key entered and nothing after it."""
+    from core.contract.keys import _digest
     from ingest.database import LaneDatabase
-    from ingest.keys import _digest
 
     frozen = LaneDatabase(house.database_url, name="frozen", emergency=True)
     async with house.worker():

@@ -18,8 +18,8 @@ from anxin.published.live_schemas import RECEIVED, alert_schema, client_schemas,
 from anxin.published.mqtt_schemas import REASONS, mqtt_schemas
 from api.live import frames
 from api.live.client import read_first, read_frame
+from core.contract.event import Reason
 from core.domain.event_types import EVENT_TYPES
-from ingest.event import Reason
 from tests.unit.docs.documents import ROOT
 
 NOW = datetime(2026, 3, 1, 8, 30, tzinfo=UTC)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from ingest.control import LinkWord, ResultWord
-from ingest.event import Event, Rejection
-from ingest.topics import parse_topic
+from core.contract.control import LinkWord, ResultWord
+from core.contract.event import Event, Rejection
+from core.contract.topics import parse_topic
 from tests.unit.ingest.words import NOW, delivery, only_piece
 
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from core.contract.event import Rejection
 from core.errors import ConfigurationError
 from ingest.accounting import count
 from ingest.classify import SeenKeys, candidates, outcomes, scoped_key
 from ingest.delivery import Outcome
-from ingest.event import Rejection
 from ingest.poison import Fault, condemn, fault_of, name_of
 from ingest.receipts import receipt_body, wants_receipt
 from tests.unit.ingest.words import NOW, delivery, only_piece

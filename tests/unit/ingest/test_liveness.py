@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from ingest.event_time import micros
+from core.contract.event_time import micros
 from ingest.liveness import news_of
 from tests.unit.ingest.words import NOW, RECEIVED, delivery
 

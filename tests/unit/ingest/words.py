@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from core.contract.codec import decode
+from core.contract.event import Decoded, Event, Rejection
+from core.contract.event_time import micros
+from core.contract.keys import CopyCounter
 from core.domain.event_types import Lane
 from core.runtime.mqtt import Message
 from ingest.admission import admit, assign_keys, delivery_of
-from ingest.codec import decode
 from ingest.delivery import Delivery, Piece
-from ingest.event import Decoded, Event, Rejection
-from ingest.event_time import micros
-from ingest.keys import CopyCounter
 from registry.directory import DeviceEntry, Directory
 
 NOW = datetime(2026, 8, 1, 12, 0, 0, tzinfo=UTC)

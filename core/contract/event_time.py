@@ -3,8 +3,8 @@
 import re
 from datetime import UTC, datetime, timedelta
 
+from core.contract.event import Micros
 from core.domain.ids import time_inside
-from ingest.event import Micros
 
 SECOND: Micros = 1_000_000
 OLDEST: Micros = 30 * 86_400 * SECOND

@@ -14,8 +14,8 @@ import secrets
 from hashlib import blake2b
 from typing import Any
 
-from ingest.event import Event, Micros, Rejection
-from ingest.event_time import SECOND
+from core.contract.event import Event, Micros, Rejection
+from core.contract.event_time import SECOND
 
 KEY_BYTES = 16
 STEP: Micros = 10 * SECOND

@@ -6,10 +6,10 @@ all that could be read of it.
 
 from typing import Any
 
+from core.contract.event import UNREADABLE_ALARM, Cry, Event, Micros, Refused, Rejection
+from core.contract.event_time import believable, parse_time, time_in_id
+from core.contract.json_text import storable, storable_text
 from core.domain.event_types import CRIES_FOR_HELP, EVENT_TYPE_BY_NAME, EventType, Lane
-from ingest.event import UNREADABLE_ALARM, Cry, Event, Micros, Refused, Rejection
-from ingest.event_time import believable, parse_time, time_in_id
-from ingest.json_text import storable, storable_text
 
 MAX_ID_CHARS = 64
 MAX_ZONE_CHARS = 64

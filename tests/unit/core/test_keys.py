@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from ingest.event_time import SECOND
-from ingest.keys import STEP, CopyCounter
+from core.contract.event_time import SECOND
+from core.contract.keys import STEP, CopyCounter
 from tests.unit.ingest.words import NOW, RECEIVED, delivery, only_piece
 
 AT = NOW.isoformat()

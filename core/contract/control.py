@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 from uuid import UUID
 
-from ingest.event import Refused
-from ingest.json_text import parse_json, storable_text
+from core.contract.event import Refused
+from core.contract.json_text import parse_json, storable_text
 
 Outcome = Literal["done", "refused", "failed"]
 _MAX_CHARS = {"session": 64, "detail": 500}

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from pydantic_core import from_json
 
-from ingest.event import Refused
+from core.contract.event import Refused
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from core.contract.event import UNREADABLE_ALARM, Cry, Decoded, Event, Micros, Refused, Rejection
+from core.contract.event_check import check_event
+from core.contract.json_text import parse_json
 from core.domain.event_types import Lane
-from ingest.event import UNREADABLE_ALARM, Cry, Decoded, Event, Micros, Refused, Rejection
-from ingest.event_check import check_event
-from ingest.json_text import parse_json
 
 MAX_EVENTS = 1000
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.contract.codec import decode
+from core.contract.event import Event
+from core.contract.event_time import micros
+from core.contract.json_text import MAX_BYTES, to_bytes
 from core.domain.event_types import EVENT_TYPE_BY_NAME, EVENT_TYPES, Lane
 from core.domain.ids import new_id
-from ingest.codec import decode
-from ingest.event import Event
-from ingest.event_time import micros
-from ingest.json_text import MAX_BYTES, to_bytes
 from tests.unit.ingest.words import NOW, RECEIVED, alarm, one_event, one_rejection, payload, telemetry
 
 
