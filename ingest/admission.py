@@ -3,19 +3,17 @@
 Pure, but for the counter of nameless alarms. Rate limits per effective device belong into `_judge`.
 """
 
-from dataclasses import replace
-
 from core.contract import control
 from core.contract.codec import decode
-from core.contract.event import Cry, Decoded, Event, Reason, Refused, Rejection
-from core.contract.keys import CopyCounter, content_of, key_of, refused_key
+from core.contract.event import Event, Refused, Rejection
+from core.contract.keys import CopyCounter, counted_refusal_key, event_key, refused_key
 from core.contract.topics import Kind, parse_topic
-from core.domain.event_types import CRIES_FOR_HELP, Lane
+from core.contract.whose import attributed, owner_of, publisher_problem, refuse_whole
+from core.domain.event_types import Lane
 from core.runtime.mqtt import Message
 from ingest.delivery import Delivery, Piece
 from registry.directory import DeviceEntry, Directory
 
-RETIRED = "retired"
 _LANES = {Kind.ALARM: Lane.ALARM, Kind.TELEMETRY: Lane.TELEMETRY}
 
 
@@ -42,15 +40,15 @@ def admit(delivery: Delivery, directory: Directory) -> None:
         delivery.pieces = [_control_piece(delivery)]
         return
     decoded = decode(delivery.message.payload, lane, delivery.received)
-    problem = _of_publisher(entry)
+    problem = publisher_problem(entry)
     if problem is not None:
-        decoded = _refuse_whole(decoded, *problem)
+        decoded = refuse_whole(decoded, *problem)
     if entry is not None:
         delivery.pieces = [_judge(delivery, entry, event, directory) for event in decoded.events]
     delivery.pieces += [Piece(delivery, rejection) for rejection in decoded.rejections]
     for piece in delivery.pieces:
         if type(piece.content) is Rejection and piece.content.cries:
-            piece.content.cries = [_whose(cry, delivery.device_id, directory) for cry in piece.content.cries]
+            piece.content.cries = [attributed(cry, delivery.device_id, directory.get) for cry in piece.content.cries]
 
 
 def assign_keys(delivery: Delivery, copies: CopyCounter) -> None:
@@ -62,14 +60,6 @@ def assign_keys(delivery: Delivery, copies: CopyCounter) -> None:
             _key_rejection(piece, piece.content, copies)
 
 
-def _of_publisher(entry: DeviceEntry | None) -> tuple[Reason, str] | None:
-    if entry is None:
-        return "unknown_device", "The registry knows no device of this id."
-    if entry.lifecycle == RETIRED:
-        return "retired_device", "The device is retired."
-    return None
-
-
 def _control_piece(delivery: Delivery) -> Piece:
     try:
         return Piece(delivery, _read_control(delivery), delivery.key_scope, delivery.device_id)
@@ -78,7 +68,7 @@ def _control_piece(delivery: Delivery) -> Piece:
 
 
 def _read_control(delivery: Delivery) -> control.LinkWord | control.ResultWord:
-    problem = _of_publisher(delivery.entry)
+    problem = publisher_problem(delivery.entry)
     if problem is not None:
         raise Refused(*problem)
     payload = delivery.message.payload
@@ -87,52 +77,17 @@ def _read_control(delivery: Delivery) -> control.LinkWord | control.ResultWord:
 
 def _judge(delivery: Delivery, entry: DeviceEntry, event: Event, directory: Directory) -> Piece:
     """The event as the row of the device it is about, or refused."""
-    owner = entry
-    if event.child is not None and event.child != entry.id:
-        child = directory.get(event.child)
-        if child is None or child.hub_id != entry.id:
-            delivery.stranger = True
-            return Piece(delivery, refuse(event, "unknown_child", "No such device is registered under this hub."))
-        if child.lifecycle == RETIRED:
-            return Piece(delivery, refuse(event, "retired_device", "The child device is retired."))
-        owner = child
+    owner = owner_of(event, entry, directory.get)
+    if type(owner) is Rejection:
+        delivery.stranger = delivery.stranger or owner.reason == "unknown_child"
+        return Piece(delivery, owner)
+    assert isinstance(owner, DeviceEntry)
     return Piece(delivery, event, owner.device_no, owner.id)
-
-
-def _whose(cry: Cry, publisher: str, directory: Directory) -> Cry:
-    """A refused cry of a known child is its elder's, not the hub's."""
-    child = directory.get(cry.child) if cry.child is not None else None
-    if child is None or child.hub_id != publisher:
-        return cry
-    return replace(cry, device_id=child.id, device_no=child.device_no)
-
-
-def refuse(event: Event, reason: Reason, detail: str) -> Rejection:
-    """Turn an event that kept the contract into a rejection; a cry for help goes on ringing."""
-    rejection = Rejection(event.index, reason, detail, id=event.id, source=event.source)
-    if event.type.name in CRIES_FOR_HELP:
-        rejection.cries = [Cry(event.type.name, event.at, event.clock_suspect, event.value, event.zone, event.child)]
-    return rejection
-
-
-def _refuse_whole(decoded: Decoded, reason: Reason, detail: str) -> Decoded:
-    """One rejection for the message, with every cry that is in it. What could not be read keeps its own reason."""
-    if decoded.rejections and decoded.rejections[0].index is None:
-        return decoded
-    parts = [*decoded.rejections, *(refuse(event, reason, detail) for event in decoded.events)]
-    cries = [cry for part in parts for cry in part.cries]
-    # A single event gives the message its identity: sent again, it does not ring again.
-    only_id = parts[0].id if len(parts) == 1 else None
-    return Decoded([], [Rejection(None, reason, detail, id=only_id, cries=cries)])
 
 
 def _key_event(piece: Piece, event: Event, copies: CopyCounter) -> None:
     delivery = piece.delivery
-    piece.key = key_of(event, delivery.received)
-    if piece.key is None:
-        piece.insist = True
-        content = (event.type.name, event.child or "", content_of(event))
-        piece.key = copies.key(delivery.received, delivery.device_id, *content)
+    piece.key, piece.insist = event_key(event, delivery.device_id, delivery.received, copies)
 
 
 def _key_rejection(piece: Piece, rejection: Rejection, copies: CopyCounter) -> None:
@@ -146,5 +101,5 @@ def _key_rejection(piece: Piece, rejection: Rejection, copies: CopyCounter) -> N
     piece.key = refused_key(delivery.device_id, rejection)
     if piece.key is None and delivery.kind is Kind.ALARM:
         piece.insist = True
-        content = (rejection.reason, str(rejection.index), delivery.message.payload[:4096].hex())
-        piece.key = copies.key(delivery.received, delivery.device_id, *content)
+        payload = delivery.message.payload
+        piece.key = counted_refusal_key(rejection, delivery.device_id, delivery.received, payload, copies)

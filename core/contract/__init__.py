@@ -4,5 +4,6 @@ emergency path), so that both understand a message alike and name it by the same
 topics, json_text   where a message came from, and its bytes as JSON
 codec, event_check, event_time, event   events and refusals of the two lanes
 control             births, last wills and results of commands
+whose               whose message it is, and what is refused for whom
 keys                what makes an event the same event again
 """

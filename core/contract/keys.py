@@ -41,6 +41,20 @@ def refused_key(device_id: str, rejection: Rejection) -> bytes | None:
     return None if rejection.id is None else _digest("r", device_id, rejection.reason, rejection.id)
 
 
+def event_key(event: Event, device_id: str, received: Micros, copies: "CopyCounter") -> tuple[bytes, bool]:
+    """The key of an accepted event, and whether it was counted: such a key may differ from another listener's."""
+    if (key := key_of(event, received)) is not None:
+        return key, False
+    return copies.key(received, device_id, event.type.name, event.child or "", content_of(event)), True
+
+
+def counted_refusal_key(
+    rejection: Rejection, device_id: str, received: Micros, payload: bytes, copies: "CopyCounter"
+) -> bytes:
+    """The key of a refusal on the alarm lane that has no id."""
+    return copies.key(received, device_id, rejection.reason, str(rejection.index), payload[:4096].hex())
+
+
 def unique_key() -> bytes:
     """The key of something that is never a duplicate."""
     return secrets.token_bytes(KEY_BYTES)
