@@ -19,8 +19,9 @@ from typing import Any
 from core.errors import AnxinError, ConfigurationError
 from stack import servers
 from stack.__main__ import port, shown_progress
-from stack.demo_parts import STOP_ORDER, Addresses, fleet, parts, seed_command
+from stack.demo_parts import Addresses, fleet, kind_of, part_names, parts, seed_command, stop_order
 from stack.demo_ready import ready_document, wait_until_ready
+from stack.demo_roll import Roll, read_overrides
 from stack.demo_secrets import demo_secrets, write_private
 from stack.errors import StackError
 from stack.paths import default_cache_dir, default_data_dir, stack_paths
@@ -29,6 +30,9 @@ from stack.supervisor import Supervisor
 
 _LOOPBACK = frozenset({"", "127.0.0.1", "localhost", "::1"})
 _SERVER_WATCH_S = 1.0
+_USUAL_PORT = {"ingest": 9101, "engine": 9102}
+
+Pid = Callable[[servers.RunningStack], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,9 @@ class Options:
     data_dir: Path
     ready_file: Path
     with_fleet: bool
+    ingest_workers: int
+    engines: int
+    part_env_file: Path | None
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -71,7 +78,8 @@ class _Demo:
         self.asked_to_stop = asyncio.Event()
         log_dir = options.data_dir / "logs"
         self.log_dir = log_dir
-        self.supervisor = Supervisor(log_dir, self.say)
+        self.roll = Roll(options.data_dir / "parts.json")
+        self.supervisor = Supervisor(log_dir, self.say, self.roll.started)
 
     def say(self, text: str) -> None:
         print(f"{time.monotonic() - self.began:6.1f} s  {text}", file=sys.stderr, flush=True)
@@ -91,9 +99,10 @@ class _Demo:
         finally:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
-            await self.supervisor.stop_all(STOP_ORDER)
+            await self.supervisor.stop_all(stop_order(list(self.supervisor.processes)))
             await asyncio.to_thread(servers.stop, self.options.data_dir)
             self.options.ready_file.unlink(missing_ok=True)
+            self.roll.close()
         self.say("stopped")
         return 0
 
@@ -105,37 +114,40 @@ class _Demo:
 
     async def _keep_servers(self) -> None:
         """A server that dies is started again, as an operating system's service manager would."""
-        starts: tuple[tuple[str, Callable[[servers.RunningStack], int], Callable[[Path], Any]], ...] = (
-            ("the database", lambda stack: stack.postgres_pid, servers.start_database),
-            ("the broker", lambda stack: stack.mosquitto_pid, servers.start_broker),
+        starts: tuple[tuple[str, Pid, Callable[[Path], servers.RunningStack]], ...] = (
+            ("database", lambda stack: stack.postgres_pid, servers.start_database),
+            ("broker", lambda stack: stack.mosquitto_pid, servers.start_broker),
         )
         while True:
             await asyncio.sleep(_SERVER_WATCH_S)
             stack = await asyncio.to_thread(servers.status, self.options.data_dir)
             for name, pid, start in starts:
                 if stack is not None and not pid(stack):
-                    self.say(f"{name} ended; restarting")
+                    self.say(f"the {name} ended; restarting")
                     try:
-                        await asyncio.to_thread(start, self.options.data_dir)
+                        self.roll.started(name, pid(await asyncio.to_thread(start, self.options.data_dir)))
                     except StackError as error:
-                        self.say(f"{name} could not be restarted: {error}")
+                        self.say(f"the {name} could not be restarted: {error}")
 
     async def _start_parts(self, stack: servers.RunningStack) -> None:
         folder = self.options.data_dir
+        names = part_names(self.options.ingest_workers, self.options.engines)
         addresses = Addresses(
             stack=stack,
             secrets=demo_secrets(folder),
-            api_port=_api_port(folder, self.options.api_port),
-            ingest_status_port=choose_port(0, 9101, "ingest", ""),
-            engine_status_port=choose_port(0, 9102, "the engine", ""),
+            ports=_ports(names, self.options.api_port),
+            overrides=read_overrides(self.options.part_env_file),
         )
+        self.roll.open(addresses.ports)
+        self.roll.started("database", stack.postgres_pid)
+        self.roll.started("broker", stack.mosquitto_pid)
         await self._once("schema", (sys.executable, "-m", "anxin", "migrate"), addresses)
         town_file, fleet_file = folder / "town.json", folder / "fleet.json"
         if not (town_file.exists() and fleet_file.exists()):
             self.say(f"seeding a fictional town of {self.options.homes} homes")
             command = seed_command(self.options.homes, self.options.seed, town_file, fleet_file)
             await self._once("seed", command, addresses)
-        for program in parts(addresses, folder):
+        for program in parts(addresses, names):
             await self.supervisor.start(program)
         await wait_until_ready(addresses, self.asked_to_stop, self.say)
         if self.asked_to_stop.is_set():
@@ -181,7 +193,19 @@ class _Demo:
         )
 
 
-def _api_port(folder: Path, asked: int) -> int:
+def _ports(names: list[str], asked_api_port: int) -> dict[str, int]:
+    """A port for each part that answers HTTP: the usual one of its kind's first, else any free one, none twice."""
+    ports = {"api": _api_port(asked_api_port)}
+    for name in names:
+        usual = _USUAL_PORT.get(kind_of(name))
+        if usual is not None:
+            ports[name] = choose_port(0, 0 if usual in ports.values() else usual, name, "")
+            while list(ports.values()).count(ports[name]) > 1:
+                ports[name] = choose_port(0, 0, name, "")
+    return ports
+
+
+def _api_port(asked: int) -> int:
     """The port asked for, else the usual one, else any free one."""
     if asked:
         return choose_port(asked, 0, "the API", "--api-port")
@@ -198,6 +222,9 @@ def _options(arguments: argparse.Namespace) -> Options:
         data_dir=folder,
         ready_file=(arguments.ready_file or folder / "ready.json").absolute(),
         with_fleet=not arguments.no_fleet,
+        ingest_workers=arguments.ingest_workers,
+        engines=arguments.engines,
+        part_env_file=arguments.part_env_file,
     )
 
 
@@ -225,7 +252,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--ready-file", type=Path, metavar="F", help="where addresses and passwords go (default: D/ready.json)"
     )
+    parser.add_argument(
+        "--ingest-workers", type=_few, default=1, metavar="N", help="ingest workers side by side (default: 1)"
+    )
+    parser.add_argument("--engines", type=_few, default=1, metavar="N", help="alert engines side by side (default: 1)")
+    parser.add_argument(
+        "--part-env-file",
+        type=Path,
+        metavar="F",
+        help='environment of single parts, JSON: {"ingest-1": {"ANXIN_…": "…"}, "*": {…}}; pids are in D/parts.json',
+    )
     return parser
+
+
+def _few(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 16:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 to 16")
+    return int(text)
 
 
 def _homes(text: str) -> int:

@@ -22,11 +22,7 @@ def _answers(url: str) -> bool:
 
 async def wait_until_ready(addresses: Addresses, asked_to_stop: asyncio.Event, say: Callable[[str], None]) -> None:
     """Until every part says it is ready, or the demo is asked to stop. Every ten seconds it tells what it waits for."""
-    waiting = {
-        "the API": f"{addresses.api_url}/readyz",
-        "ingest": f"http://127.0.0.1:{addresses.ingest_status_port}/readyz",
-        "the engine": f"http://127.0.0.1:{addresses.engine_status_port}/readyz",
-    }
+    waiting = {name: f"{url}/readyz" for name, url in addresses.status_urls.items()}
     waited = 0.0
     while waiting and not asked_to_stop.is_set():
         for name, url in list(waiting.items()):

@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 Report = Callable[[str], None]
+Started = Callable[[str, int], None]
+"""A program's name and its new process id, at each start."""
 
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 5.0
-_HEALTHY_AFTER_S = 30.0  # a program that ran this long starts again without a wait
+_HEALTHY_AFTER_S = 5.0  # what a program that ran this long died of is not its start: it starts again at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,10 @@ def next_wait(previous_s: float, ran_s: float) -> float:
 
 
 class Supervisor:
-    def __init__(self, log_dir: Path, report: Report) -> None:
+    def __init__(self, log_dir: Path, report: Report, started: Started = lambda _name, _pid: None) -> None:
         self.log_dir = log_dir
         self.report = report
+        self._started = started
         self.processes: dict[str, asyncio.subprocess.Process] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._stop_s: dict[str, float] = {}
@@ -66,6 +69,7 @@ class Supervisor:
         finally:
             os.close(log)
         self.processes[program.name] = process
+        self._started(program.name, process.pid)
         return process
 
     async def _keep(self, program: Program, process: asyncio.subprocess.Process) -> None:

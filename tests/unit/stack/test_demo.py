@@ -1,14 +1,17 @@
 """What the demo promises before anything runs."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from stack.demo import main
-from stack.demo_parts import STOP_ORDER, Addresses, fleet, parts
+from stack.demo import _ports, main
+from stack.demo_parts import Addresses, fleet, part_names, parts, stop_order
 from stack.demo_ready import ready_document
+from stack.demo_roll import Roll, read_overrides
 from stack.demo_secrets import demo_secrets, write_private
+from stack.errors import StackError
 from stack.servers import RunningStack
 
 
@@ -26,7 +29,11 @@ def addresses(tmp_path: Path) -> Addresses:
         mosquitto_pid=1,
         postgres_pid=2,
     )
-    return Addresses(stack, demo_secrets(tmp_path), 8080, 9101, 9102)
+    ports = {"api": 8080, "ingest-1": 9101, "ingest-2": 9103, "engine-1": 9102}
+    return Addresses(stack, demo_secrets(tmp_path), ports)
+
+
+NAMES = part_names(ingest_workers=2, engines=1)
 
 
 @pytest.mark.parametrize("variable", ["ANXIN_API_HOST", "ANXIN_INGEST_STATUS_HOST", "ANXIN_ENGINE_STATUS_HOST"])
@@ -58,7 +65,7 @@ def test_a_private_file_is_replaced_whole_and_never_readable_by_others(tmp_path:
 
 def test_secrets_reach_the_parts_as_files_and_never_on_a_command_line(addresses: Addresses, tmp_path: Path):
     secret = Path(addresses.secrets["ANXIN_MASTER_KEY_FILE"]).read_text()
-    programs = [*parts(addresses, tmp_path), fleet(addresses, tmp_path / "fleet.json")]
+    programs = [*parts(addresses, NAMES), fleet(addresses, tmp_path / "fleet.json")]
     for program in programs:
         assert secret not in " ".join(program.command)
         assert "secret@" not in " ".join(program.command)
@@ -66,9 +73,43 @@ def test_secrets_reach_the_parts_as_files_and_never_on_a_command_line(addresses:
 
 
 def test_every_part_that_starts_also_stops_in_the_order_of_the_data_path(addresses: Addresses, tmp_path: Path):
-    names = {program.name for program in (*parts(addresses, tmp_path), fleet(addresses, tmp_path))}
-    assert names == set(STOP_ORDER)
-    assert STOP_ORDER.index("fleet") < STOP_ORDER.index("ingest") < STOP_ORDER.index("api")
+    names = [program.name for program in (*parts(addresses, NAMES), fleet(addresses, tmp_path))]
+    order = stop_order(names)
+    assert sorted(order) == sorted(names)
+    assert order.index("fleet") < order.index("ingest-1") < order.index("ingest-2") < order.index("api")
+
+
+def test_numbered_parts_get_their_number_and_a_port_of_their_own(addresses: Addresses):
+    by_name = {program.name: program for program in parts(addresses, NAMES)}
+    assert by_name["ingest-2"].command[-3:] == ("ingest", "--worker", "2")
+    assert by_name["engine-1"].command[-3:] == ("alerts", "--engine", "1")
+    assert by_name["ingest-2"].environment["ANXIN_INGEST_STATUS_PORT"] == "9103"
+    ports = _ports(part_names(3, 2), 0)
+    assert len(set(ports.values())) == len(ports) == 6
+
+
+def test_a_part_s_own_environment_wins_over_everybodys_and_everybodys_over_the_demos(addresses: Addresses, tmp_path):
+    file = tmp_path / "env.json"
+    file.write_text('{"*": {"ANXIN_MQTT_URL": "mqtt://a", "X": "1"}, "ingest-1": {"ANXIN_MQTT_URL": "mqtt://b"}}')
+    told = replace(addresses, overrides=read_overrides(file))
+    assert told.environment("ingest-1")["ANXIN_MQTT_URL"] == "mqtt://b"
+    assert told.environment("ingest-2")["ANXIN_MQTT_URL"] == "mqtt://a"
+    assert told.environment("ingest-1")["X"] == "1"
+    file.write_text("[]")
+    with pytest.raises(StackError, match="is no file of"):
+        read_overrides(file)
+
+
+def test_the_roll_names_every_process_privately_and_goes_with_the_demo(tmp_path: Path):
+    roll = Roll(tmp_path / "parts.json")
+    roll.open({"ingest-1": 9101})
+    roll.started("database", 10)
+    roll.started("ingest-1", 11)
+    roll.started("ingest-1", 12)
+    assert json.loads(roll.path.read_text()) == {"database": 10, "ingest-1": 12, "ports": {"ingest-1": 9101}}
+    assert roll.path.stat().st_mode & 0o777 == 0o600
+    roll.close()
+    assert not roll.path.exists()
 
 
 def test_the_ready_file_has_what_the_contract_lists(addresses: Addresses):
