@@ -16,6 +16,13 @@ COPY pg_temp.state_stage FROM STDIN (FORMAT BINARY);
 -- copy_reading --
 COPY reading (device_no, metric, at, value, suspect) FROM STDIN (FORMAT BINARY);
 
+-- copy_late --
+COPY reading_dirty (device_no, metric, hour) FROM STDIN (FORMAT BINARY);
+
+-- closed_up_to --
+-- Before the first roll-up nothing is late; a client cannot read minus infinity.
+SELECT greatest(closed_up_to, 'epoch') FROM rollup_state;
+
 -- copy_event --
 COPY event (device_no, at, received_at, type, value, zone, key, suspect, clock_suspect) FROM STDIN (FORMAT BINARY);
 

@@ -22,6 +22,7 @@ _INT8 = Struct(">iq").pack
 _FLOAT4 = Struct(">if").pack
 _FLOAT8 = Struct(">id").pack
 _READING = Struct(">hiiihiqidi?").pack
+_LATE = Struct(">hiiihiq").pack
 _KEY = Struct(">hiiiii16s").pack
 
 
@@ -31,6 +32,10 @@ def copy_buffer(rows: Iterable[bytes]) -> bytes:
 
 def reading_row(device_no: int, metric: int, at: Micros, value: float, suspect: bool) -> bytes:
     return _READING(5, 4, device_no, 2, metric, 8, at - PG_EPOCH, 8, value, 1, suspect)
+
+
+def late_row(device_no: int, metric: int, hour: Micros) -> bytes:
+    return _LATE(3, 4, device_no, 2, metric, 8, hour - PG_EPOCH)
 
 
 def key_row(number: int, device_no: int, key: bytes) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from core.contract.event import Micros
-from core.contract.event_time import instant
+from core.contract.event_time import instant, micros
 from core.store.pool import Connection
 from core.store.queries import load_queries
 from ingest import rows
@@ -57,8 +57,16 @@ async def clear_keys(conn: Connection) -> None:
     await conn.execute(_SQL["clear_keys"])
 
 
+async def closed_up_to(conn: Connection) -> Micros:
+    """Readings before this are late. Ask after the election and no earlier: history/watermark.py says why."""
+    cursor = await conn.execute(_SQL["closed_up_to"])
+    ((at,),) = await cursor.fetchall()
+    return micros(at)
+
+
 async def write_tables(conn: Connection, tables: Tables) -> None:
     await copy(conn, "copy_reading", tables.reading)
+    await copy(conn, "copy_late", [rows.late_row(*each) for each in tables.late])
     await copy(conn, "copy_event", tables.event)
     await copy(conn, "copy_position", tables.position)
     await copy(conn, "copy_dead_letter", tables.dead_letter)

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from core.contract.event import Event, Rejection
-from core.contract.event_time import instant
+from core.contract.event import Event, Micros, Rejection
+from core.contract.event_time import SECOND, instant
 from core.contract.json_text import MAX_BYTES, to_bytes
 from core.domain.event_types import EVENT_TYPES, Storage
 from core.domain.ids import new_id
@@ -20,18 +20,25 @@ _METRICS = {
 }
 
 
+_HOUR = 3600 * SECOND
+
+
 @dataclass(slots=True)
 class Tables:
-    """Rows in binary COPY form by table."""
+    """Rows in binary COPY form by table. `late`: device_no, metric and hour of readings that the roll-ups passed."""
 
+    late: set[tuple[int, int, Micros]] = field(default_factory=set)
     reading: list[bytes] = field(default_factory=list)
     event: list[bytes] = field(default_factory=list)
     position: list[bytes] = field(default_factory=list)
     dead_letter: list[bytes] = field(default_factory=list)
 
 
-def tables_of(pieces: Iterable[tuple[Piece, Outcome]]) -> Tables:
-    """Rows of everything accepted or rejected; duplicates, echoes and what is ignored leave none."""
+def tables_of(pieces: Iterable[tuple[Piece, Outcome]], closed_up_to: Micros) -> Tables:
+    """Rows of everything accepted or rejected; duplicates, echoes and what is ignored leave none.
+
+    A reading before `closed_up_to` is late: the roll-ups of its hour must be computed again.
+    """
     tables = Tables()
     for piece, outcome in pieces:
         content = piece.content
@@ -40,11 +47,11 @@ def tables_of(pieces: Iterable[tuple[Piece, Outcome]]) -> Tables:
             tables.dead_letter.append(dead_letter_row(piece, content))
         elif outcome is Outcome.ACCEPTED and type(content) is Event:
             assert piece.device_no is not None
-            _store(tables, piece.device_no, piece, content)
+            _store(tables, piece.device_no, piece, content, closed_up_to)
     return tables
 
 
-def _store(tables: Tables, device_no: int, piece: Piece, event: Event) -> None:
+def _store(tables: Tables, device_no: int, piece: Piece, event: Event, closed_up_to: Micros) -> None:
     storage = event.type.storage
     if storage is Storage.READING:
         value, at, suspect = event.value, event.at, event.suspect
@@ -52,6 +59,8 @@ def _store(tables: Tables, device_no: int, piece: Piece, event: Event) -> None:
             measured = value if member is None else value.get(member)
             if measured is not None:
                 tables.reading.append(rows.reading_row(device_no, number, at, measured, suspect))
+                if at < closed_up_to:
+                    tables.late.add((device_no, number, at - at % _HOUR))
     elif storage is Storage.EVENT:
         tables.event.append(_event_row(device_no, piece, event))
     else:

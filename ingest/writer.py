@@ -7,6 +7,7 @@ from datetime import datetime
 
 from alerts.intake import raise_alerts
 from core.contract.control import ResultWord
+from core.contract.event import Micros
 from core.contract.keys import unique_key
 from core.store.pool import Connection
 from ingest import store
@@ -17,6 +18,9 @@ from ingest.liveness import news_of
 from ingest.occurrences import occurrences_of
 from ingest.tables import tables_of
 from registry.commands import finish
+
+# Alarms are no readings, so an emergency need not ask; should one ever be, marking its hour is always right.
+_EVERY_READING_IS_LATE: Micros = 1 << 62
 
 
 @dataclass(slots=True)
@@ -45,7 +49,8 @@ class Writer:
         settled = await self._elect(conn, pieces)
         await _finish_commands(conn, pieces, settled, now)
         judged = list(zip(pieces, settled, strict=True))
-        await store.write_tables(conn, tables_of(judged))
+        closed_up_to = _EVERY_READING_IS_LATE if self._emergency else await store.closed_up_to(conn)
+        await store.write_tables(conn, tables_of(judged, closed_up_to))
         await store.write_news(conn, news_of(pieces), may_wait=not self._emergency)
         counts = count(judged) + extra
         await store.add_counts(conn, self._worker, counts)

@@ -264,3 +264,21 @@ async def test_birth_and_last_will_move_the_link_and_a_late_will_of_an_older_ses
         assert await link() == "online"
         assert await hub.tell("status", {"status": "asleep"}) == rejected(None, "bad_value")
     assert await house.counts("control") == {"received": 5, "accepted": 4, "rejected": 1}
+
+
+async def test_a_reading_that_the_roll_ups_passed_marks_its_hour_and_no_other_does(house, hub):
+    now = datetime.now(UTC).replace(microsecond=0)
+    closed = now - timedelta(minutes=5)
+    await house.conn.execute("UPDATE rollup_state SET closed_up_to = %s", (closed,))
+    pressures = [
+        {"at": (at - offset).isoformat(), "type": "blood_pressure", "value": {"systolic": 130, "diastolic": 85}}
+        for at in (closed, closed - timedelta(hours=3))
+        for offset in (timedelta(0), timedelta(microseconds=1))
+    ]
+    async with house.worker():
+        assert (await hub.tell("telemetry", {"events": [*pressures, pressures[0]]}))["accepted"] == 4
+    late = sorted({at.replace(minute=0, second=0, microsecond=0) for at in (
+        closed - timedelta(microseconds=1), closed - timedelta(hours=3), closed - timedelta(hours=3, microseconds=1)
+    )})  # fmt: skip
+    marked = await house.rows("SELECT hour, device_no, metric FROM reading_dirty ORDER BY hour, metric")
+    assert marked == [(hour, house.hub_no, metric) for hour in late for metric in (5, 6)]
