@@ -1,35 +1,63 @@
-"""`anxin bench`: measures a platform of its own beside its limits, in one run."""
+"""`anxin bench`: a table of benches, each of which measures a platform of its own beside its limits, in one run."""
 
 import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
 
 from simulators.bench.report import table
-from simulators.bench.sos_latency import Plan, sos_latency
+from simulators.bench.shape import Bench, Say, add_settings, settle
 from simulators.open_files import allow_many_sockets
+
+# A module is imported only for its own bench or for help: `anxin bench NAME` starts quickly.
+BENCHES: Mapping[str, str] = {
+    "ingest-drain": "simulators.bench.ingest_drain",
+    "sos-latency": "simulators.bench.sos_latency",
+}
 
 EXAMPLE = """example:
   anxin bench sos-latency
-  anxin bench sos-latency --presses 200 --repeats 1 --json
+  anxin bench sos-latency --short --json
+  anxin bench sos-latency --repeats 1 --save sos-latency.json
 
 It starts a town of its own in a temporary folder and removes it. Results: docs/benchmarks.md.
 """
 
 
 def main(argv: list[str] | None = None) -> int:
-    """0: measured, whatever the figures; 2: could not, one sentence says why."""
+    """0: measured, whatever the figures; 2: could not, or the platform lost something; one sentence says what."""
     options = _parser().parse_args(argv)
+    bench: Bench = options.bench
     allow_many_sockets()
-    plan = Plan(options.presses, options.per_second, options.load_per_second, options.repeats)
-    document = asyncio.run(sos_latency(plan, _say))
-    sys.stdout.write((json.dumps(document, indent=2) if options.json else table(document)) + "\n")
+    document = asyncio.run(_measured(bench, settle(options, bench)))
+    text = json.dumps(document, indent=2) + "\n"
+    if options.save:
+        options.save.write_text(text, encoding="utf-8")
+    sys.stdout.write(text if options.json else table(document, bench.asked) + "\n")
     return 0
 
 
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+async def _measured(bench: Bench, options: argparse.Namespace) -> dict[str, object]:
+    return await bench.run(options, _teller())
+
+
+def _teller() -> Say:
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        sys.stderr.write(f"{time.monotonic() - began:6.1f} s  {text}\n")
+        sys.stderr.flush()
+
+    return say
+
+
+def find(name: str) -> Bench:
+    bench: Bench = import_module(BENCHES[name]).BENCH
+    return bench
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -38,28 +66,17 @@ def _parser() -> argparse.ArgumentParser:
         prog="anxin bench", description="Measure beside the limit, in one run.", epilog=EXAMPLE, formatter_class=raw
     )
     benches = parser.add_subparsers(required=True, metavar="BENCH")
-    latency = benches.add_parser(
-        "sos-latency",
-        help="from a scheduled press to its frame at a WebSocket client",
-        description="Presses of distinct elders at scheduled times, idle and under telemetry, timed to the frame.",
-        epilog=EXAMPLE,
-        formatter_class=raw,
-    )
-    latency.add_argument("--presses", type=_between(10, 5000), default=1000, help="presses a phase (default: 1000)")
-    latency.add_argument("--per-second", type=_between(1, 200), default=20, help="presses a second (default: 20)")
-    latency.add_argument("--load-per-second", type=_between(1, 20000), default=1000, help="telemetry (default: 1000)")
-    latency.add_argument("--repeats", type=_between(1, 20), default=3, help="fresh platforms (default: 3)")
-    latency.add_argument("--json", action="store_true", help="print one JSON object")
+    for bench in map(find, BENCHES):
+        example = f"example:\n  anxin bench {bench.name}\n  anxin bench {bench.name} --short --json\n"
+        one = benches.add_parser(
+            bench.name, help=bench.purpose, description=bench.purpose, epilog=example, formatter_class=raw
+        )
+        add_settings(one, bench)
+        one.add_argument("--short", action="store_true", help="small numbers: is it right, not how fast is it")
+        one.add_argument("--json", action="store_true", help="print one JSON object")
+        one.add_argument("--save", type=Path, metavar="F", help="also write the JSON object to this file")
+        one.set_defaults(bench=bench)
     return parser
-
-
-def _between(low: int, high: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not text.isdecimal() or not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(f"{text} is not a whole number from {low} to {high}")
-        return int(text)
-
-    return number
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from typing import Any
 
 import psycopg
 
+from simulators.bench.schedule import percentile
+
 Figures = Mapping[str, float]
 
 
@@ -20,12 +22,28 @@ def medians(runs: Sequence[Figures]) -> dict[str, float]:
     return {name: round(statistics.median(run[name] for run in runs), 2) for name in runs[0]}
 
 
-def report(name: str, figures: Sequence[Figures], limits: Sequence[Figures], versions: Figures | dict[str, str]) -> Any:
+def latencies(name: str, milliseconds: Sequence[float]) -> dict[str, float]:
+    """The three figures a latency is told by."""
+    return {
+        f"{name}_p50_ms": percentile(milliseconds, 50),
+        f"{name}_p99_ms": percentile(milliseconds, 99),
+        f"{name}_max_ms": max(milliseconds),
+    }
+
+
+def report(
+    name: str,
+    figures: Sequence[Figures],
+    limits: Sequence[Figures],
+    versions: Mapping[str, str],
+    peers: Sequence[Figures] = (),
+) -> dict[str, Any]:
+    """One mapping a repeat. A limit has its figure's name; a peer `<who>_<figure>`, or `<figure>` where it is alone."""
     return {
         "name": name,
         "figures": medians(figures),
-        "limits": medians(limits),
-        "peers": {},
+        "limits": medians(limits) if limits else {},
+        "peers": medians(peers) if peers else {},
         "repeats": len(figures),
         "machine": machine(),
         "versions": {"anxin": version("anxin"), "python": platform.python_version(), **versions},
@@ -33,11 +51,18 @@ def report(name: str, figures: Sequence[Figures], limits: Sequence[Figures], ver
     }
 
 
-def table(document: Mapping[str, Any]) -> str:
-    lines = [f"{'figure':<28}{'measured':>12}{'limit':>12}"]
+def table(document: Mapping[str, Any], asked: Mapping[str, str] | None = None) -> str:
+    """Figures with limit, peers and what was asked, for a person."""
+    asked = asked or {}
+    names = [*document["figures"], *document["peers"]]
+    wide = max(map(len, names)) + 2
+    lines = [f"{'figure':<{wide}}{'measured':>14}{'limit':>14}  asked"]
     for name, value in document["figures"].items():
         limit = document["limits"].get(name)
-        lines.append(f"{name:<28}{value:>12}{'' if limit is None else limit:>12}")
+        lines.append(
+            f"{name:<{wide}}{value:>14,}{'' if limit is None else f'{limit:,}':>14}  {asked.get(name, '')}".rstrip()
+        )
+    lines += [f"{name:<{wide}}{value:>14,}{'':>14}  (peer)" for name, value in document["peers"].items()]
     lines.append(f"median of {document['repeats']}; {document['machine']}; commit {document['commit']}")
     return "\n".join(lines)
 

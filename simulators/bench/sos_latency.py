@@ -1,85 +1,168 @@
-"""`anxin bench sos-latency`: press to frame, idle and under telemetry, beside broker echo + one commit."""
+"""`anxin bench sos-latency`: press to frame while nothing, much, too much, a backlog or a dead worker is beside it.
 
+Every phase presses the watches of other elders, on one schedule, with broker echo + one commit on the same schedule at
+the same time: what the machine itself could do just then.
+"""
+
+import argparse
 import asyncio
-import json
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
-from core.errors import Unavailable
+from core.domain.fleet import FleetMember
+from simulators.bench.drain import queue_backlog
 from simulators.bench.limit import echo_and_commit
+from simulators.bench.load_plan import LoadPlan
+from simulators.bench.load_run import start_load
 from simulators.bench.presses import press_latencies
-from simulators.bench.report import report, server_versions
-from simulators.bench.schedule import percentile
-from simulators.bench.town import Town, fresh_town
+from simulators.bench.report import latencies, report, server_versions
+from simulators.bench.shape import REPEATS, Bench, Document, Number, Say
+from simulators.bench.stored import Store, Tally, must_be_whole
+from simulators.bench.town import Town, fresh_town, homes_for
+from simulators.bench.workers import Workers, own_workers
 
-_LIMIT_SAMPLES = 300
-_WARM_UP = 50  # presses before the count: caches of a platform that was started a moment ago
-_SETTLE_S = 2.0
+_WARM_UP = 20  # presses before the count: caches of a platform that was started a moment ago
 
-Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    presses: int
-    per_s: float
-    load_per_s: int
-    repeats: int
-
-    @property
-    def homes(self) -> int:
-        """Every home has a watch at least; each press needs an elder of its own."""
-        return 2 * self.presses + _WARM_UP
+SETTINGS = (
+    Number("presses", 600, 20, 10, 900, "presses a phase, each of another elder"),
+    Number("per-second", 20, 20, 1, 200, "presses a second"),
+    Number("rated-per-second", 5000, 300, 1, 50_000, "telemetry messages a second of the rated phase"),
+    Number("stopped-per-second", 1000, 100, 1, 50_000, "telemetry beside the stopped worker"),
+    Number("queued", 1_000_000, 3000, 1000, 1_000_000, "messages queued at the broker"),
+    Number("devices", 5000, 80, 10, 40_000, "devices of the telemetry"),
+    REPEATS,
+)
 
 
-async def sos_latency(plan: Plan, say: Say) -> Any:
-    """Each repeat on a fresh platform. Raises Unavailable when it does not start or a press is lost."""
+@dataclass(slots=True)
+class _Trial:
+    """One repeat: the town, its workers, and what was measured so far."""
+
+    options: argparse.Namespace
+    town: Town
+    workers: Workers
+    store: Store
+    say: Say
+    watches: Iterator[FleetMember]
+    figures: dict[str, float] = field(default_factory=dict)
+    limits: dict[str, float] = field(default_factory=dict)
+
+    def plan(self, run: str, **more: float) -> LoadPlan:
+        return LoadPlan(run, devices=self.options.devices, **more)  # type: ignore[arg-type]
+
+    async def press(self, name: str) -> None:
+        """Presses and echoes side by side."""
+        self.say(f"{self.options.presses} presses: {name}")
+        watches = [next(self.watches) for _ in range(self.options.presses)]
+        pressed, echoed = await asyncio.gather(
+            press_latencies(self.town, watches, self.options.per_second),
+            echo_and_commit(self.town, len(watches), self.options.per_second),
+        )
+        self.figures |= latencies(name, pressed)
+        self.limits |= latencies(name, echoed)
+        self.say(f"  p99 {self.figures[f'{name}_p99_ms']:.1f} ms, echo + commit {self.limits[f'{name}_p99_ms']:.1f} ms")
+
+
+async def _idle(trial: _Trial) -> None:
+    await trial.press("idle")
+
+
+async def _rated(trial: _Trial) -> None:
+    await _beside(trial, "rated", trial.plan("r", per_second=trial.options.rated_per_second, seconds=3600))
+
+
+async def _flood(trial: _Trial) -> None:
+    await _beside(trial, "flood", trial.plan("f", seconds=3600))
+
+
+async def _stopped(trial: _Trial) -> None:
+    """The broker parks half of the telemetry for the worker that does not move; alarms it gives to both."""
+    await trial.workers.stop()
+    await trial.workers.start(2)
+    trial.workers.freeze(2)
+    plan = trial.plan("s", per_second=trial.options.stopped_per_second, seconds=3600)
+    await _beside(trial, "stopped_worker", plan, before_the_count=trial.workers.thaw)
+    await trial.workers.stop()
+    await trial.workers.forget_sessions(2)
+    await trial.workers.start(1)
+
+
+async def _queued(trial: _Trial) -> None:
+    await trial.workers.stop()
+    trial.say(f"queueing {trial.options.queued:,} messages at the broker")
+    before, rows = await trial.store.tally(), await trial.store.readings()
+    told = await queue_backlog(trial.town, trial.workers, 1, trial.plan("q", messages=trial.options.queued))
+    await trial.workers.start(1)
+    await trial.press("queued")
+    left = told.readings - (await trial.store.tally()).since(before).settled
+    trial.figures["queued_left_at_the_end"] = float(left)
+    tally = await trial.store.until_settled(told.readings, before)
+    await _whole(trial, tally, told.readings, told.distinct, rows)
+
+
+async def _beside(
+    trial: _Trial, name: str, plan: LoadPlan, *, before_the_count: Callable[[], None] = lambda: None
+) -> None:
+    """Presses while the generator runs; afterwards all it sent must be stored."""
+    before, rows = await trial.store.tally(), await trial.store.readings()
+    run = await start_load(trial.town, plan)
+    await run.speaks()
+    await trial.press(name)
+    told = await run.end()
+    trial.figures[f"{name}_offered_per_s"] = told.per_s
+    before_the_count()
+    tally = await trial.store.until_settled(told.readings, before)
+    await _whole(trial, tally, told.readings, told.distinct, rows)
+
+
+async def _whole(trial: _Trial, tally: Tally, readings: int, distinct: int, rows_before: int) -> None:
+    stored = await trial.store.readings() - rows_before
+    must_be_whole(tally, readings=readings, distinct=distinct, stored=stored)
+
+
+PHASES: Mapping[str, Callable[[_Trial], Awaitable[None]]] = {
+    "idle": _idle,
+    "rated": _rated,
+    "stopped_worker": _stopped,
+    "queued": _queued,
+    "flood": _flood,
+}
+
+
+async def run(options: argparse.Namespace, say: Say) -> Document:
+    """Each repeat on a fresh platform. Raises Unavailable when it does not start or a press or reading is lost."""
+    pressing = len(PHASES) * options.presses + _WARM_UP
     figures, limits, versions = [], [], {}
-    for repeat in range(1, plan.repeats + 1):
-        say(f"repeat {repeat} of {plan.repeats}: starting a town of {plan.homes} homes")
-        async with fresh_town(plan.homes) as town:
+    for repeat in range(1, options.repeats + 1):
+        homes = max(homes_for(options.devices), pressing)
+        say(f"repeat {repeat} of {options.repeats}: starting a town of {homes} homes")
+        async with (
+            fresh_town(homes) as town,
+            own_workers(town) as workers,
+            Store(town.ready.database_url) as store,
+        ):
             versions = await asyncio.to_thread(server_versions, town.ready.database_url)
-            figure, limit = await _once(plan, town, say)
-        figures.append(figure)
-        limits.append(limit)
-        say("  ".join(f"{name} {value:.1f}" for name, value in figure.items()))
+            await workers.start(1)
+            watches = iter(town.watches)
+            await press_latencies(town, [next(watches) for _ in range(_WARM_UP)], options.per_second)
+            trial = _Trial(options, town, workers, store, say, watches)
+            for phase in PHASES.values():
+                await phase(trial)
+        figures.append(trial.figures)
+        limits.append(trial.limits)
     return report("sos-latency", figures, limits, versions)
 
 
-async def _once(plan: Plan, town: Town, say: Say) -> tuple[dict[str, float], dict[str, float]]:
-    watches = town.watches
-    await press_latencies(town, watches[:_WARM_UP], plan.per_s)
-    say(f"{plan.presses} presses, idle")
-    idle_limit = await echo_and_commit(town, _LIMIT_SAMPLES, plan.per_s)
-    idle = await press_latencies(town, watches[_WARM_UP : _WARM_UP + plan.presses], plan.per_s)
-    say(f"{plan.presses} presses under {plan.load_per_s} telemetry messages a second")
-    seconds = (plan.presses + _LIMIT_SAMPLES) / plan.per_s + 3 * _SETTLE_S
-    load = await _start_load(town, plan.load_per_s, seconds)
-    await asyncio.sleep(_SETTLE_S)
-    load_limit = await echo_and_commit(town, _LIMIT_SAMPLES, plan.per_s)
-    under = await press_latencies(town, watches[_WARM_UP + plan.presses :][: plan.presses], plan.per_s)
-    output, _ = await load.communicate()
-    if load.returncode:
-        raise Unavailable("The load generator failed; its words are above.")
-    kept = json.loads(output)["per_s"]
-    name = f"load_{plan.load_per_s}"
-    figures = {**_named("idle", idle), **_named(name, under), f"{name}_kept_per_s": kept}
-    return figures, {**_named("idle", idle_limit), **_named(name, load_limit)}
-
-
-def _named(name: str, milliseconds: list[float]) -> dict[str, float]:
-    return {
-        f"{name}_p50_ms": percentile(milliseconds, 50),
-        f"{name}_p99_ms": percentile(milliseconds, 99),
-        f"{name}_max_ms": max(milliseconds),
-    }
-
-
-async def _start_load(town: Town, per_s: int, seconds: float) -> asyncio.subprocess.Process:
-    words = ("--fleet-file", str(town.fleet_file), "--host", town.ready.mqtt_host, "--port", str(town.ready.mqtt_port))
-    rate = ("--per-second", str(per_s), "--seconds", str(seconds))
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "simulators.bench.load", *words, *rate, stdout=asyncio.subprocess.PIPE
-    )
+BENCH = Bench(
+    "sos-latency",
+    "from a scheduled press to its frame at a WebSocket client: idle, rated, flood, 1,000,000 queued, a stopped worker",
+    SETTINGS,
+    run,
+    asked={
+        "idle_p99_ms": "≤ 60",
+        "rated_p99_ms": "≤ 150",
+        "flood_p99_ms": "≤ 500",
+        "queued_p99_ms": "≤ 500",
+        "stopped_worker_p99_ms": "≤ 150",
+    },
+)

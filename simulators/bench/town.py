@@ -1,4 +1,9 @@
-"""A platform of the bench's own: a fresh demo without its fleet, stopped and removed afterwards."""
+"""A platform of the bench's own: a fresh demo without its fleet, stopped and removed afterwards.
+
+Once it is ready its supervisor is put to sleep (SIGSTOP), because a bench takes workers and servers away for minutes
+and the supervisor's work is to bring them back at once. The parts themselves run on; in the end it is woken and stops
+them.
+"""
 
 import asyncio
 import json
@@ -21,17 +26,35 @@ _READY_WITHIN_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Town:
-    """`platform_url`: the broker as the platform's own user, for the limit alone; presses use their devices' own."""
+    """`platform_url`: the broker as the platform's own user, for limits and peers; presses use their devices' own.
+
+    `folder` is removed with the town; `demo_pid` is the supervisor's.
+    """
 
     ready: Ready
     fleet: Fleet
     fleet_file: Path
     platform_url: str
+    folder: Path
+    demo_pid: int
+
+    @property
+    def data_dir(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def hubs(self) -> list[FleetMember]:
+        return [member for member in self.fleet.members if member.kind == "hub"]
 
     @property
     def watches(self) -> list[FleetMember]:
         """Devices of distinct elders, each with a connection of its own."""
         return [member for member in self.fleet.members if member.kind == "watch"]
+
+
+def homes_for(devices: int, *, pressing: int = 0) -> int:
+    """Homes whose hubs have so many children (eight each at least), and so many watches more that press."""
+    return max(5, devices // 8 + 1) + pressing
 
 
 @asynccontextmanager
@@ -46,10 +69,12 @@ async def fresh_town(homes: int) -> AsyncIterator[Town]:
     log.close()
     try:
         await _ready(process, folder)
-        yield _town(folder / "data")
+        process.send_signal(signal.SIGSTOP)
+        yield _town(folder, process.pid)
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGCONT)
         await process.wait()
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -63,7 +88,8 @@ async def _ready(process: asyncio.subprocess.Process, folder: Path) -> None:
         await asyncio.sleep(0.1)
 
 
-def _town(data_dir: Path) -> Town:
+def _town(folder: Path, demo_pid: int) -> Town:
+    data_dir = folder / "data"
     ready = read_ready(data_dir / "ready.json")
     fleet_file = data_dir / "fleet.json"
     password = quote(json.loads((data_dir / "stack.json").read_text(encoding="utf-8"))["mqtt_password"], safe="")
@@ -72,4 +98,6 @@ def _town(data_dir: Path) -> Town:
         fleet=Fleet.model_validate_json(fleet_file.read_text(encoding="utf-8")),
         fleet_file=fleet_file,
         platform_url=f"mqtt://platform:{password}@{ready.mqtt_host}:{ready.mqtt_port}",
+        folder=folder,
+        demo_pid=demo_pid,
     )

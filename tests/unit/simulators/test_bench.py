@@ -5,6 +5,7 @@ import itertools
 
 import pytest
 
+from simulators import bench_cli
 from simulators.bench.report import medians, report, table
 from simulators.bench.schedule import on_schedule, percentile
 
@@ -42,3 +43,22 @@ def test_the_object_has_the_contracts_members_and_limits_carry_the_figures_names
     assert list(document) == ["name", "figures", "limits", "peers", "repeats", "machine", "versions", "commit"]
     assert document["limits"].keys() <= document["figures"].keys()
     assert "idle_p99_ms" in table(document)
+
+
+def test_peers_stand_beside_the_figures():
+    document = report("x", [{"a_per_s": 9.0}], [{"a_per_s": 20.0}], {}, [{"tutorial_a_per_s": 1.0}])
+    assert document["peers"] == {"tutorial_a_per_s": 1.0}
+    lines = table(document, {"a_per_s": "≥ 8"}).splitlines()
+    assert lines[1].split() == ["a_per_s", "9.0", "20.0", "≥", "8"]
+    assert "(peer)" in lines[2]
+
+
+@pytest.mark.parametrize("name", bench_cli.BENCHES)
+def test_every_bench_of_the_table_explains_itself_and_asks_only_for_figures_of_its_own(name, capsys):
+    bench = bench_cli.find(name)
+    assert bench.name == name
+    assert all(number.low <= number.short <= number.usual <= number.high for number in bench.settings)
+    with pytest.raises(SystemExit) as stop:
+        bench_cli.main([name, "--help"])
+    assert stop.value.code == 0
+    assert f"anxin bench {name} --short" in capsys.readouterr().out

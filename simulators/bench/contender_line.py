@@ -1,0 +1,24 @@
+"""What every contender of ingest is started with and what it answers: limits and peers measure alike."""
+
+import argparse
+import json
+import sys
+
+TELEMETRY_FILTER = "anxin/v1/+/up/telemetry"
+
+
+def contender_parser(name: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=name)
+    parser.add_argument("--url", required=True, help="broker, as a user who may read everything")
+    parser.add_argument("--client-id", required=True)
+    parser.add_argument("--database-url", default="")
+    parser.add_argument("--messages", type=int, default=0, help="end after so many; 0: after --seconds")
+    parser.add_argument("--seconds", type=float, default=0.0)
+    parser.add_argument("--seed", action="store_true", help="leave a session and its subscription, then end")
+    return parser
+
+
+def tell(messages: int, seconds: float) -> None:
+    """The first line (zeros) says: connected. The second: messages done, from the first one to the last commit."""
+    sys.stdout.write(json.dumps({"messages": messages, "seconds": round(seconds, 4)}) + "\n")
+    sys.stdout.flush()

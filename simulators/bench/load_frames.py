@@ -1,0 +1,170 @@
+"""PUBLISH frames for the load, made once and then only patched: ids, values and times have fixed lengths.
+
+Everything that depends on device and metric is encoded before the first message, so a frame costs one bytes format.
+MQTT 3.1.1, QoS 1: every PUBACK then has four bytes, and bytes tell how many there were.
+"""
+
+import random
+import struct
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from core.domain.fleet import FleetMember
+from simulators.bench.load_plan import LoadPlan
+
+# Twelve metrics with values of one printed length each, inside the contract's ranges and outside every alarm band.
+METRIC_VALUES: dict[str, tuple[str, ...]] = {
+    "heart_rate": tuple(str(n) for n in range(60, 96)),
+    "spo2": tuple(str(n) for n in range(94, 100)),
+    "respiratory_rate": tuple(str(n) for n in range(12, 20)),
+    "body_temperature": tuple(f"36.{n}" for n in range(10)),
+    "glucose": tuple(f"5.{n}" for n in range(10)),
+    "steps": tuple(str(n) for n in range(1000, 9999, 37)),
+    "temperature": tuple(f"2{n // 10}.{n % 10}" for n in range(60)),
+    "humidity": tuple(f"{n}.5" for n in range(35, 65)),
+    "illuminance": tuple(str(n) for n in range(100, 900, 7)),
+    "power_meter": tuple(f"4{n:03d}.5" for n in range(200)),
+    "battery": tuple(str(n) for n in range(60, 100)),
+    "carbon_monoxide": tuple(f"2.{n}" for n in range(10)),
+}
+_LOW_BATTERY = ("15",)
+_LATE_STEPS = 256
+_LATE_FROM_S, _LATE_TO_S = 120, 6 * 3600
+_PUBLISH_QOS1 = 0x32
+
+
+def remaining_length(value: int) -> bytes:
+    """MQTT's variable byte integer."""
+    out = bytearray()
+    while True:
+        value, low = value >> 7, value & 0x7F
+        out.append(low | (0x80 if value else 0))
+        if not value:
+            return bytes(out)
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One child and one metric: how its reading is written, and which values it may have."""
+
+    hub: int
+    text: bytes
+    values: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """`heads[hub]`: topic of the hub's PUBLISH, with its length; `voices`: shuffled over devices and metrics."""
+
+    heads: tuple[bytes, ...]
+    voices: tuple[Voice, ...]
+
+
+def speech_of(hubs: Sequence[FleetMember], plan: LoadPlan) -> Speech:
+    """Every voice of the load once, in a shuffled order that a seed fixes."""
+    dice = random.Random(plan.run)  # noqa: S311 - an order, no secret
+    heads, voices = [], []
+    left = plan.devices or sum(len(hub.children) for hub in hubs)
+    for number, hub in enumerate(hubs):
+        topic = f"anxin/v1/{hub.device_id}/up/telemetry".encode()
+        heads.append(struct.pack(">H", len(topic)) + topic)
+        children = hub.children[:left]
+        left -= len(children)
+        voices += [_voice(number, child.device_id, metric, plan) for child in children for metric in METRIC_VALUES]
+    dice.shuffle(voices)
+    return Speech(tuple(heads), tuple(voices))
+
+
+def _voice(hub: int, device: str, metric: str, plan: LoadPlan) -> Voice:
+    text = f'{{"id":"%b","at":"%b","type":"{metric}","device":"{device}","value":%b}}'
+    values = _LOW_BATTERY if metric == "battery" and plan.age_hours else METRIC_VALUES[metric]
+    return Voice(hub, text.encode(), tuple(value.encode() for value in values))
+
+
+def publish(head: bytes, packet_id: int, payload: bytes) -> bytes:
+    body = len(head) + 2 + len(payload)
+    return b"%c%b%b%c%c%b" % (_PUBLISH_QOS1, remaining_length(body), head, packet_id >> 8, packet_id & 0xFF, payload)
+
+
+class Times:
+    """The `at` of readings as text: now, cut to milliseconds and looked up once a step, or one of 256 late ones."""
+
+    def __init__(self, plan: LoadPlan) -> None:
+        self._plan = plan
+        self._dice = random.Random(f"{plan.run} times")  # noqa: S311 - no secret
+        self._began = time.time()
+        self.now = self.late = b""
+        self._late: list[bytes] = []
+        self.step()
+
+    def step(self) -> None:
+        """Once every few milliseconds."""
+        self.now = _text(time.time())
+        if not self._late:
+            spread = (self._dice.uniform(_LATE_FROM_S, _LATE_TO_S) for _ in range(_LATE_STEPS))
+            self._late = [_text(self._began - seconds) for seconds in spread]
+
+    def of(self, number: int, total: int) -> bytes:
+        """The time of the `number`-th message of `total`."""
+        plan = self._plan
+        if plan.age_hours:
+            return _text(self._began - plan.age_hours * 3600 * (1 - number / max(1, total)))
+        if plan.late_pct and self._dice.random() * 100 < plan.late_pct:
+            return self._late[number % _LATE_STEPS]
+        return self.now
+
+
+def _text(seconds: float) -> bytes:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:23].encode() + b"Z"
+
+
+class Writer:
+    """The n-th message of the load, as (hub, payload); a given share of them is said twice."""
+
+    def __init__(self, speech: Speech, plan: LoadPlan) -> None:
+        self._speech, self._plan = speech, plan
+        self.times = Times(plan)
+        self._dice = random.Random(f"{plan.run} twice")  # noqa: S311 - no secret
+        by_hub: list[list[Voice]] = [[] for _ in speech.heads]
+        for voice in speech.voices:
+            by_hub[voice.hub].append(voice)
+        self._by_hub = [voices for voices in by_hub if voices]
+        self._events = 0
+        self._again: tuple[int, bytes] | None = None
+        self.readings = self.distinct = 0
+
+    def message(self, number: int) -> tuple[int, bytes]:
+        plan = self._plan
+        if self._again is not None:
+            hub, payload = self._again
+            self._again = None
+            self.readings += plan.batch
+            return hub, payload
+        made = self._single(number) if plan.batch == 1 else self._batch(number)
+        if plan.duplicate_pct and self._dice.random() * 100 < plan.duplicate_pct:
+            self._again = made
+        self.readings += plan.batch
+        self.distinct += plan.batch
+        return made
+
+    def _single(self, number: int) -> tuple[int, bytes]:
+        voices = self._speech.voices
+        voice = voices[number % len(voices)]
+        return voice.hub, self._event(voice, self.times.of(number, self._plan.messages))
+
+    def _batch(self, number: int) -> tuple[int, bytes]:
+        voices, at = self._by_hub[number % len(self._by_hub)], self.times.of(number, self._plan.messages)
+        first = number // len(self._by_hub) * self._plan.batch
+        events = [self._event(voices[(first + n) % len(voices)], at) for n in range(self._plan.batch)]
+        return voices[0].hub, b'{"events":[' + b",".join(events) + b"]}"
+
+    def _event(self, voice: Voice, at: bytes) -> bytes:
+        number = self._events
+        self._events += 1
+        return voice.text % (
+            b"%b%018x" % (self._plan.run.encode(), number),
+            at,
+            voice.values[number % len(voice.values)],
+        )
