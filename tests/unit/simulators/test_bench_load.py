@@ -40,7 +40,7 @@ def test_what_is_written_is_the_contracts_to_the_last_byte():
     for plan in (
         LoadPlan("a", devices=24),
         LoadPlan("a", devices=24, batch=20),
-        LoadPlan("a", devices=24, age_hours=6),
+        LoadPlan("a", devices=24, messages=200, age_hours=6),
     ):
         writer = Writer(speech_of(HUBS, plan), plan)
         for number in range(200):
