@@ -14,13 +14,20 @@ _SQL = load_queries("alerts")
 # The oldest event that is accepted (30 d) and five days: a key that goes too early lets an event in twice.
 EVENT_KEYS_KEPT = timedelta(days=35)
 IDEMPOTENCY_KEPT = timedelta(hours=24)
+STOPPED_PARTS_KEPT = timedelta(days=1)
 SLICE_ROWS = 5000
+_PURGES = (
+    ("purge_event_keys", EVENT_KEYS_KEPT),
+    ("purge_minutes", EVENT_KEYS_KEPT),
+    ("purge_idempotency", IDEMPOTENCY_KEPT),
+    ("purge_pulses", STOPPED_PARTS_KEPT),
+)
 
 
 async def purge(pool: Pool, now: datetime) -> bool:
     """Delete one slice of each; True when there is more."""
     full = False
-    for query, kept in (("purge_event_keys", EVENT_KEYS_KEPT), ("purge_idempotency", IDEMPOTENCY_KEPT)):
+    for query, kept in _PURGES:
         async with transaction(pool) as conn:
             deleted = (await conn.execute(_SQL[query], {"before": now - kept, "limit": SLICE_ROWS})).rowcount
         full = full or deleted == SLICE_ROWS

@@ -226,9 +226,39 @@ WHERE status NOT IN ('resolved', 'closed')
 GROUP BY severity;
 
 -- purge_event_keys --
--- A slice at a time: a long delete would hold back the vacuum of everything else.
-DELETE FROM event_key
-WHERE ctid = ANY(ARRAY(SELECT ctid FROM event_key WHERE received_at < %(before)s LIMIT %(limit)s));
+-- A slice at a time: a long delete would hold back the vacuum of everything else. What goes is booked, minute by minute,
+-- or the accounting would miss it.
+WITH gone AS (
+    DELETE FROM event_key
+    WHERE ctid = ANY(ARRAY(SELECT ctid FROM event_key WHERE received_at < %(before)s LIMIT %(limit)s))
+    RETURNING worker, received_at
+), booked AS (
+    INSERT INTO ingest_minute AS m (worker, lane, minute, keys, dead_letters)
+    SELECT worker, 'purged', date_trunc('minute', received_at), -count(*), 0
+    FROM gone GROUP BY worker, date_trunc('minute', received_at)
+    ORDER BY worker, date_trunc('minute', received_at)
+    ON CONFLICT (worker, lane, minute) DO UPDATE SET keys = m.keys + excluded.keys
+)
+SELECT FROM gone;
+
+-- purge_minutes --
+-- Minutes whose keys are all gone are summed up, so that totals still close and the table does not grow.
+WITH old AS (
+    DELETE FROM ingest_minute
+    WHERE (worker, lane, minute) IN (
+        SELECT worker, lane, minute FROM ingest_minute
+        WHERE minute > '-infinity' AND minute < %(before)s::timestamptz - INTERVAL '1 day' AND lane <> 'opened'
+        LIMIT %(limit)s)
+    RETURNING worker, lane, keys, dead_letters
+), summed AS (
+    INSERT INTO ingest_minute AS m (worker, lane, minute, keys, dead_letters)
+    SELECT worker, lane, '-infinity', sum(keys), sum(dead_letters)
+    FROM old WHERE lane IN ('alarm', 'telemetry', 'control') GROUP BY worker, lane
+    ORDER BY worker, lane
+    ON CONFLICT (worker, lane, minute) DO UPDATE
+    SET keys = m.keys + excluded.keys, dead_letters = m.dead_letters + excluded.dead_letters
+)
+SELECT FROM old;
 
 -- purge_idempotency --
 DELETE FROM idempotency
@@ -237,3 +267,9 @@ WHERE ctid = ANY(ARRAY(SELECT ctid FROM idempotency WHERE created_at < %(before)
 -- pulse --
 INSERT INTO component_pulse (component, detail, at) VALUES (%(component)s, %(detail)s, %(at)s)
 ON CONFLICT (component) DO UPDATE SET detail = excluded.detail, at = excluded.at;
+
+-- purge_pulses --
+-- Parts that said goodbye a day ago and did not come back.
+DELETE FROM component_pulse
+WHERE component IN (SELECT component FROM component_pulse
+                    WHERE detail->'stopped' = 'true' AND at < %(before)s LIMIT %(limit)s);

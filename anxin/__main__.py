@@ -38,7 +38,7 @@ COMMANDS: dict[str, Command] = {
     "place": Command("registry.place_cli:main", "regions and service centres"),
     "account": Command("registry.account_cli:main", "accounts, roles and passwords"),
     "device": Command("registry.device_cli:main", "devices, bindings and credentials"),
-    "audit": Command("registry.audit_cli:main", "is the access log whole?"),
+    "audit": Command("anxin.audit:main", "is the access log whole, does the sum of what was received close?"),
     "town": Command("registry.town_cli:main", "the fictional town of the demo"),
 }
 

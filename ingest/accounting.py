@@ -1,12 +1,14 @@
 """received = accepted + duplicate + echo + rejected + ignored + in flight, for each worker and lane, in events.
 
 The totals are written by the transaction that made them true; in flight is counted from what is held and not yet
-acknowledged, never by subtraction.
+acknowledged, never by subtraction. Beside the totals each minute of receipt is told how many rows it should hold, which
+alerts/platform/accounting.py counts: two numbers of different origin.
 """
 
 from collections import Counter
 from collections.abc import Iterable
 
+from core.contract.event import Micros
 from core.contract.topics import Kind
 from ingest.delivery import RECEIVED, Outcome, Piece
 
@@ -35,3 +37,28 @@ def count(pieces: Iterable[tuple[Piece, Outcome]]) -> Counts:
         counts[lane, outcome.value] += 1
         counts[lane, RECEIVED] += 1
     return counts
+
+
+# (lane, start of a minute of receipt) -> [keys entered, dead letters written].
+Minutes = dict[tuple[str, Micros], list[int]]
+_MINUTE = 60_000_000
+
+
+def minutes(pieces: Iterable[tuple[Piece, Outcome]], received: Micros) -> Minutes:
+    """What the rows of a batch add to each minute. `received` is what its keys are stamped with; a dead letter has its
+    own message's."""
+    found: Minutes = {}
+    for piece, outcome in pieces:
+        rejected = outcome is Outcome.REJECTED
+        if not rejected and outcome is not Outcome.ACCEPTED:
+            continue
+        lane = _LANES[piece.delivery.kind]
+        if piece.key is not None:
+            _at(found, lane, received)[0] += 1
+        if rejected:
+            _at(found, lane, piece.delivery.received)[1] += 1
+    return found
+
+
+def _at(minutes: Minutes, lane: str, received: Micros) -> list[int]:
+    return minutes.setdefault((lane, received - received % _MINUTE), [0, 0])

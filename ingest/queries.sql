@@ -97,11 +97,21 @@ ORDER BY device_no
 ON CONFLICT (device_no) DO NOTHING;
 
 -- count --
-INSERT INTO ingest_count AS c (worker, lane, outcome, events)
-SELECT %(worker)s, lane, outcome, events
-FROM unnest(%(lanes)s::text[], %(outcomes)s::text[], %(events)s::bigint[]) AS t (lane, outcome, events)
-ORDER BY lane, outcome
-ON CONFLICT (worker, lane, outcome) DO UPDATE SET events = c.events + excluded.events;
+-- The totals, and what each minute of receipt should hold: the accounting counts the rows themselves against it.
+WITH totals AS (
+    INSERT INTO ingest_count AS c (worker, lane, outcome, events)
+    SELECT %(worker)s, lane, outcome, events
+    FROM unnest(%(lanes)s::text[], %(outcomes)s::text[], %(events)s::bigint[]) AS t (lane, outcome, events)
+    ORDER BY lane, outcome
+    ON CONFLICT (worker, lane, outcome) DO UPDATE SET events = c.events + excluded.events
+)
+INSERT INTO ingest_minute AS m (worker, lane, minute, keys, dead_letters)
+SELECT %(worker)s, lane, minute, keys, dead_letters
+FROM unnest(%(minute_lanes)s::text[], %(minutes)s::timestamptz[], %(keys)s::bigint[], %(dead_letters)s::bigint[])
+     AS t (lane, minute, keys, dead_letters)
+ORDER BY lane, minute
+ON CONFLICT (worker, lane, minute) DO UPDATE
+SET keys = m.keys + excluded.keys, dead_letters = m.dead_letters + excluded.dead_letters;
 
 -- pulse --
 INSERT INTO component_pulse (component, detail, at) VALUES (%(component)s, %(detail)s, %(at)s)

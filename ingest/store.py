@@ -11,6 +11,7 @@ from core.contract.event_time import instant, micros
 from core.store.pool import Connection
 from core.store.queries import load_queries
 from ingest import rows
+from ingest.accounting import Minutes
 from ingest.liveness import DeviceNews
 from ingest.tables import Tables
 
@@ -94,13 +95,27 @@ def _state_row(device_no: int, news: DeviceNews) -> bytes:
     )
 
 
-async def add_counts(conn: Connection, worker: int, counts: Mapping[tuple[str, str], int]) -> None:
-    """Add events by (lane, outcome) to this worker's totals."""
+async def add_counts(conn: Connection, worker: int, counts: Mapping[tuple[str, str], int], minutes: Minutes) -> None:
+    """Add events by (lane, outcome) to this worker's totals, and what its minutes should hold."""
     given = sorted((lane, outcome, events) for (lane, outcome), events in counts.items() if events)
     if not given:
         return
     lanes, outcomes, events = (list(column) for column in zip(*given, strict=True))
-    await conn.execute(_SQL["count"], {"worker": worker, "lanes": lanes, "outcomes": outcomes, "events": events})
+    booked = [(lane, instant(minute), *entered) for (lane, minute), entered in sorted(minutes.items())]
+    minute_lanes, starts, keys, letters = map(list, zip(*booked, strict=True)) if booked else ([], [], [], [])
+    await conn.execute(
+        _SQL["count"],
+        {
+            "worker": worker,
+            "lanes": lanes,
+            "outcomes": outcomes,
+            "events": events,
+            "minute_lanes": minute_lanes,
+            "minutes": starts,
+            "keys": keys,
+            "dead_letters": letters,
+        },
+    )
 
 
 async def write_pulse(conn: Connection, component: str, detail: Mapping[str, Any], at: datetime) -> None:

@@ -11,7 +11,7 @@ from core.contract.event import Micros
 from core.contract.keys import unique_key
 from core.store.pool import Connection
 from ingest import store
-from ingest.accounting import Counts, count
+from ingest.accounting import Counts, count, minutes
 from ingest.classify import ScopedKey, SeenKeys, candidates, outcomes, scoped_key
 from ingest.delivery import Outcome, Piece
 from ingest.liveness import news_of
@@ -46,14 +46,15 @@ class Writer:
 
         `extra` is added to the counts. Call `committed` after the commit.
         """
-        settled = await self._elect(conn, pieces)
+        received = min((piece.delivery.received for piece in pieces), default=0)
+        settled = await self._elect(conn, pieces, received)
         await _finish_commands(conn, pieces, settled, now)
         judged = list(zip(pieces, settled, strict=True))
         closed_up_to = _EVERY_READING_IS_LATE if self._emergency else await store.closed_up_to(conn)
         await store.write_tables(conn, tables_of(judged, closed_up_to))
         await store.write_news(conn, news_of(pieces), may_wait=not self._emergency)
         counts = count(judged) + extra
-        await store.add_counts(conn, self._worker, counts)
+        await store.add_counts(conn, self._worker, counts, minutes(judged, received))
         changes = 0
         if found := occurrences_of(judged):
             # Last: it takes the counter that numbers alert events, which everybody else then waits for.
@@ -67,8 +68,8 @@ class Writer:
         for piece, outcome in zip(pieces, written.outcomes, strict=True):
             piece.outcome = outcome
 
-    async def _elect(self, conn: Connection, pieces: Sequence[Piece]) -> list[Outcome]:
-        settled = await self._round(conn, pieces)
+    async def _elect(self, conn: Connection, pieces: Sequence[Piece], received: Micros) -> list[Outcome]:
+        settled = await self._round(conn, pieces, received)
         repeats = [
             number for number, outcome in enumerate(settled) if outcome is Outcome.DUPLICATE and pieces[number].insist
         ]
@@ -77,14 +78,13 @@ class Writer:
             for number in repeats:
                 pieces[number].key = unique_key()
             await store.clear_keys(conn)
-            again = await self._round(conn, [pieces[number] for number in repeats])
+            again = await self._round(conn, [pieces[number] for number in repeats], received)
             for number, outcome in zip(repeats, again, strict=True):
                 settled[number] = outcome
         return settled
 
-    async def _round(self, conn: Connection, pieces: Sequence[Piece]) -> list[Outcome]:
+    async def _round(self, conn: Connection, pieces: Sequence[Piece], received: Micros) -> list[Outcome]:
         first = candidates(pieces)
-        received = min((piece.delivery.received for piece in pieces), default=0)
         lost = await store.elect(
             conn,
             ((number, device_no, key) for (device_no, key), number in first.items()),

@@ -306,7 +306,7 @@ CREATE TABLE event_key (
     received_at     timestamptz NOT NULL,
     PRIMARY KEY (device_no, key)
 );
-CREATE INDEX event_key_received ON event_key USING brin (received_at);
+CREATE INDEX event_key_received ON event_key USING brin (received_at) WITH (autosummarize = on);
 
 CREATE TABLE reading (
     device_no       integer NOT NULL,
@@ -384,6 +384,17 @@ CREATE TABLE ingest_count (
     events          bigint NOT NULL,
     PRIMARY KEY (worker, lane, outcome)
 ) WITH (fillfactor = 50);
+
+-- What each minute should hold: written by the transaction that wrote the rows, held against them by the accounting.
+CREATE TABLE ingest_minute (
+    worker          smallint NOT NULL,
+    lane            text NOT NULL,            -- alarm, telemetry, control; purged, written_off: rows that went; opened
+    minute          timestamptz NOT NULL,     -- of receipt; -infinity: everything older, summed up
+    keys            bigint NOT NULL,          -- rows entered into event_key
+    dead_letters    bigint NOT NULL,
+    PRIMARY KEY (worker, lane, minute)
+) WITH (fillfactor = 50);
+CREATE INDEX ingest_minute_time ON ingest_minute (minute);
 
 -- ---------------------------------------------------------------- roll-ups of readings
 
