@@ -54,7 +54,7 @@ async def test_what_a_worker_counts_and_what_it_stores_close(house: House):
 @pytest.mark.parametrize(
     ("damage", "what"),
     [
-        ("DELETE FROM event_key WHERE key = (SELECT min(key) FROM event_key)", "rows of event_key"),
+        ("DELETE FROM event_key WHERE key = (SELECT key FROM event_key LIMIT 1)", "rows of event_key"),
         ("INSERT INTO event_key VALUES (1, '\\x00', 1, now())", "rows of event_key"),
         ("DELETE FROM dead_letter WHERE id = (SELECT id FROM dead_letter LIMIT 1)", "rows of dead_letter"),
         ("UPDATE ingest_count SET events = events - 1 WHERE outcome = 'duplicate'", "settled"),
@@ -117,7 +117,7 @@ async def test_the_command_prints_the_sums_and_ends_with_1_until_a_difference_is
 
     code, shown = await run()
     assert code == 0 and "the sum closes" in shown and "telemetry" in shown
-    await house.conn.execute("DELETE FROM event_key WHERE key = (SELECT min(key) FROM event_key)")
+    await house.conn.execute("DELETE FROM event_key WHERE key = (SELECT key FROM event_key LIMIT 1)")
     code, shown = await run()
     assert code == 1 and "does not close: worker 1" in shown
     code, shown = await run("--json")
