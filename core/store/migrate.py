@@ -1,14 +1,16 @@
 """Forward-only, numbered migrations under an advisory lock, each in one transaction.
 
-A file `NNNN_words.sql` whose first line is `-- no-transaction` runs outside one, statement by statement, for the
-few TimescaleDB calls that refuse to run inside.
+A file `NNNN_words.sql` whose first line is `-- no-transaction` runs outside one, statement by statement, for what
+refuses to run inside. Which statements are fit for a system at work: docs/migrations.md, and a test that reads them.
 """
 
 import re
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import AsyncConnection, Connection
@@ -17,6 +19,10 @@ from core.errors import SchemaMismatch, Unavailable
 
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 _LOCK = 0x616E78696E  # "anxin"
+# Whoever waits for a table's lock makes everybody behind it wait, an alarm too: short tries, with air between them.
+_LOCK_TIMEOUT_MS = 300
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 5.0
+_GIVE_UP_AFTER_S = 120.0
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS schema_migration (
     version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL
@@ -53,11 +59,18 @@ def migrations() -> list[Migration]:
     return found
 
 
-def migrate(database_url: str) -> int:
+def silent(message: str) -> None:
+    """A progress receiver that shows nothing."""
+
+
+def migrate(
+    database_url: str, *, give_up_after_s: float = _GIVE_UP_AFTER_S, progress: Callable[[str], None] = silent
+) -> int:
     """Bring the database up to this program's version; returns how many migrations ran (0: nothing to do).
 
-    Raises Unavailable when the server does not answer, SchemaMismatch when the database is newer than this
-    program or an applied migration differs from ours.
+    Raises Unavailable when the server does not answer or a table stayed locked by others for `give_up_after_s`
+    (nothing of that migration is left, run it again), SchemaMismatch when the database is newer than this program or
+    an applied migration differs from ours.
     """
     try:
         connection = psycopg.connect(database_url, autocommit=True, connect_timeout=5, options="-c timezone=UTC")
@@ -66,15 +79,53 @@ def migrate(database_url: str) -> int:
             "The database does not answer. Start it (anxin stack start) or check ANXIN_DATABASE_URL."
         ) from error
     with connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        patience = _Patience(give_up_after_s, progress)
+        # Asked for, not waited for: a waiting statement keeps a snapshot, for which CREATE INDEX CONCURRENTLY waits.
+        while not _asked(connection, "SELECT pg_try_advisory_lock(%s)", _LOCK):
+            patience.wait("another migration runs", connection)
         connection.execute(_LEDGER)
         applied = _applied(connection)
         known = migrations()
         _refuse_strangers(applied, known)
         pending = [migration for migration in known if migration.version not in applied]
         for migration in pending:
-            _apply(connection, migration)
+            progress(f"applying {migration.name}")
+            _apply(connection, migration, _Patience(give_up_after_s, progress))
         return len(pending)
+
+
+class _Patience:
+    """Growing pauses between the tries of one step, up to a time; then Unavailable with what stood in the way."""
+
+    def __init__(self, seconds: float, progress: Callable[[str], None]) -> None:
+        self.until = time.monotonic() + seconds
+        self.pause_s = _FIRST_PAUSE_S
+        self.progress = progress
+
+    def wait(self, why: str, connection: Connection[tuple[Any, ...]]) -> None:
+        if time.monotonic() + self.pause_s > self.until:
+            raise Unavailable(
+                f"The migration gave up: {why}{_oldest_transaction(connection)}. Nothing of this step was applied; "
+                "run anxin migrate again, at a quieter hour or after ending that session."
+            )
+        self.progress(f"{why}; trying again in {self.pause_s:g} s")
+        time.sleep(self.pause_s)
+        self.pause_s = min(self.pause_s * 2, _LONGEST_PAUSE_S)
+
+
+def _asked(connection: Connection[tuple[Any, ...]], question: LiteralString, *values: Any) -> bool:
+    row = connection.execute(question, values).fetchone()
+    return bool(row and row[0])
+
+
+def _oldest_transaction(connection: Connection[tuple[Any, ...]]) -> str:
+    """Who most likely holds the lock, for the sentence."""
+    row = connection.execute(
+        "SELECT pid, application_name, extract(epoch FROM clock_timestamp() - xact_start)::int FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL "
+        "ORDER BY xact_start LIMIT 1"
+    ).fetchone()
+    return "" if row is None else f" (the oldest transaction is {row[2]} s old, process {row[0]}, {row[1]!r})"
 
 
 def _applied(connection: Connection[tuple[Any, ...]]) -> dict[int, tuple[str, str]]:
@@ -95,21 +146,38 @@ def _refuse_strangers(applied: dict[int, tuple[str, str]], known: list[Migration
             )
 
 
-def _apply(connection: Connection[tuple[Any, ...]], migration: Migration) -> None:
-    record = (
+def _apply(connection: Connection[tuple[Any, ...]], migration: Migration, patience: _Patience) -> None:
+    while True:
+        try:
+            if migration.in_transaction:
+                with connection.transaction():
+                    connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT_MS}ms'".encode())
+                    connection.execute(migration.sql.encode())
+                    _enter(connection, migration)
+            else:
+                _apply_outside(connection, migration)
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+            patience.wait(f"{migration.name} needs a table that others hold", connection)
+        else:
+            return
+
+
+def _apply_outside(connection: Connection[tuple[Any, ...]], migration: Migration) -> None:
+    """Statement by statement; each must be repeatable, because a crash between two of them runs all again."""
+    for statement in migration.sql.split(";\n"):
+        if statement.strip():
+            # What is built CONCURRENTLY waits for old transactions without making anybody wait behind it.
+            limit = 0 if "CONCURRENTLY" in statement else _LOCK_TIMEOUT_MS
+            connection.execute(f"SET lock_timeout = {limit}".encode())
+            connection.execute(statement.encode())
+    _enter(connection, migration)
+
+
+def _enter(connection: Connection[tuple[Any, ...]], migration: Migration) -> None:
+    connection.execute(
         "INSERT INTO schema_migration (version, name, checksum, applied_at) VALUES (%s, %s, %s, clock_timestamp())",
         (migration.version, migration.name, migration.checksum),
     )
-    if not migration.in_transaction:
-        for statement in migration.sql.split(";\n"):
-            if statement.strip():
-                connection.execute(statement.encode())
-        connection.execute(*record)
-        return
-    with connection.transaction():
-        connection.execute("SET LOCAL lock_timeout = '30s'")
-        connection.execute(migration.sql.encode())
-        connection.execute(*record)
 
 
 def _newer(found: int, ours: int) -> str:

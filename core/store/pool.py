@@ -16,6 +16,7 @@ Pool = AsyncConnectionPool[Connection]
 # Connection lost, out of resources (disk full among them), shut down, internal trouble, lock or serialisation
 # conflict: the same statement may succeed later, so nothing may be rejected for it (design 3).
 RETRYABLE_CLASSES = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
+_STALE_PLAN = "cached plan must not change result type"  # a migration added a column; gone after the rollback
 
 
 def is_retryable(error: BaseException) -> bool:
@@ -26,11 +27,16 @@ def is_retryable(error: BaseException) -> bool:
         return isinstance(error, OSError)
     if error.sqlstate is None:
         return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    if isinstance(error, psycopg.errors.FeatureNotSupported):
+        return _STALE_PLAN in str(error)
     return error.sqlstate[:2] in RETRYABLE_CLASSES
 
 
 async def _configure(connection: Connection) -> None:
     await connection.set_autocommit(True)
+    # A statement prepared before a migration adds a column to what it selects fails for as long as its connection
+    # lives, and outside a transaction nothing clears it: every console would read errors after an upgrade.
+    connection.prepare_threshold = None
 
 
 def make_pool(url: str, *, name: str, min_size: int = 1, max_size: int = 8, timeout_s: float = 10) -> Pool:
