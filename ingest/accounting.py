@@ -31,11 +31,11 @@ def lane_of(kind: Kind | None) -> str:
 
 def count(pieces: Iterable[tuple[Piece, Outcome]]) -> Counts:
     """Events by (lane, outcome), each also as received."""
+    found = Counter([(piece.delivery.kind, outcome) for piece, outcome in pieces])
     counts: Counts = Counter()
-    for piece, outcome in pieces:
-        lane = _LANES[piece.delivery.kind]
-        counts[lane, outcome.value] += 1
-        counts[lane, RECEIVED] += 1
+    for (kind, outcome), events in found.items():
+        counts[_LANES[kind], outcome.value] += events
+        counts[_LANES[kind], RECEIVED] += events
     return counts
 
 

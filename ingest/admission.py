@@ -53,11 +53,13 @@ def admit(delivery: Delivery, directory: Directory) -> None:
 
 def assign_keys(delivery: Delivery, copies: CopyCounter) -> None:
     """Once a delivery, in the order of receipt: the counter of nameless alarms counts each."""
+    device_id, received = delivery.device_id, delivery.received
     for piece in delivery.pieces:
-        if type(piece.content) is Event:
-            _key_event(piece, piece.content, copies)
-        elif type(piece.content) is Rejection:
-            _key_rejection(piece, piece.content, copies)
+        content = piece.content
+        if type(content) is Event:
+            piece.key, piece.insist = event_key(content, device_id, received, copies)
+        elif type(content) is Rejection:
+            _key_rejection(piece, content, copies)
 
 
 def _control_piece(delivery: Delivery) -> Piece:
@@ -77,17 +79,14 @@ def _read_control(delivery: Delivery) -> control.LinkWord | control.ResultWord:
 
 def _judge(delivery: Delivery, entry: DeviceEntry, event: Event, directory: Directory) -> Piece:
     """The event as the row of the device it is about, or refused."""
+    if event.child is None:
+        return Piece(delivery, event, entry.device_no, entry.id)
     owner = owner_of(event, entry, directory.get)
     if type(owner) is Rejection:
         delivery.stranger = delivery.stranger or owner.reason == "unknown_child"
         return Piece(delivery, owner)
     assert isinstance(owner, DeviceEntry)
     return Piece(delivery, event, owner.device_no, owner.id)
-
-
-def _key_event(piece: Piece, event: Event, copies: CopyCounter) -> None:
-    delivery = piece.delivery
-    piece.key, piece.insist = event_key(event, delivery.device_id, delivery.received, copies)
 
 
 def _key_rejection(piece: Piece, rejection: Rejection, copies: CopyCounter) -> None:

@@ -10,7 +10,9 @@ from core.contract.event import Rejection
 from core.contract.topics import Kind
 from ingest.delivery import Outcome, Piece
 
-ScopedKey = tuple[int, bytes]
+# The publishing device's number, 4 bytes big-endian, and the key: one bytes object sorts and hashes in C, and numbers
+# are never negative, so the order is the server's order of (device_no, key).
+ScopedKey = bytes
 
 
 class SeenKeys:
@@ -20,7 +22,7 @@ class SeenKeys:
         self._limit = limit
         self._keys: OrderedDict[ScopedKey, None] = OrderedDict()
 
-    def __contains__(self, key: ScopedKey) -> bool:
+    def __contains__(self, key: ScopedKey | None) -> bool:
         return key in self._keys
 
     def add(self, keys: Iterable[ScopedKey]) -> None:
@@ -32,16 +34,20 @@ class SeenKeys:
 
 
 def scoped_key(piece: Piece) -> ScopedKey | None:
-    return None if piece.key is None else (piece.delivery.key_scope, piece.key)
+    return None if piece.key is None else piece.delivery.key_scope.to_bytes(4, "big") + piece.key
 
 
 def candidates(pieces: Sequence[Piece]) -> dict[ScopedKey, int]:
     """The first piece of each key, sorted by key: all workers take their locks in one order, so none deadlock."""
     first: dict[ScopedKey, int] = {}
+    delivery, scope = None, b""
     for number, piece in enumerate(pieces):
         if piece.key is not None:
-            first.setdefault((piece.delivery.key_scope, piece.key), number)
-    return dict(sorted(first.items()))
+            if piece.delivery is not delivery:
+                delivery = piece.delivery
+                scope = delivery.key_scope.to_bytes(4, "big")
+            first.setdefault(scope + piece.key, number)
+    return {key: first[key] for key in sorted(first)}
 
 
 def outcomes(
@@ -53,21 +59,22 @@ def outcomes(
     seen: SeenKeys,
 ) -> list[Outcome]:
     """The outcome of each piece. `losers`: number of a candidate whose key was there before -> that row's worker."""
-    result = []
+    result = [_won(piece) for piece in pieces]
+    for number in losers:
+        piece = pieces[number]
+        is_copy = piece.delivery.kind is Kind.ALARM and losers[number] != worker and scoped_key(piece) not in seen
+        result[number] = Outcome.ECHO if is_copy else Outcome.DUPLICATE
+    if len(first) == sum(1 for piece in pieces if piece.key is not None):
+        return result  # no key came twice within the batch
     for number, piece in enumerate(pieces):
-        outcome = _won(piece)
         key = scoped_key(piece)
-        if key is not None:
-            if first[key] != number:
-                outcome = Outcome.DUPLICATE
-            elif number in losers:
-                is_copy = piece.delivery.kind is Kind.ALARM and losers[number] != worker and key not in seen
-                outcome = Outcome.ECHO if is_copy else Outcome.DUPLICATE
-        result.append(outcome)
+        if key is not None and first[key] != number:
+            result[number] = Outcome.DUPLICATE
     return result
 
 
 def _won(piece: Piece) -> Outcome:
-    if piece.content is None:
-        return Outcome.IGNORED
-    return Outcome.REJECTED if type(piece.content) is Rejection else Outcome.ACCEPTED
+    content = piece.content
+    if type(content) is Rejection:
+        return Outcome.REJECTED
+    return Outcome.IGNORED if content is None else Outcome.ACCEPTED

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 
 from core.contract.control import LinkWord
 from core.contract.event import Event, Micros
-from ingest.delivery import Piece
+from ingest.delivery import Delivery, Piece
 
 
 @dataclass(slots=True)
@@ -22,6 +23,11 @@ class DeviceNews:
     link_at: Micros | None = None
     link_from: str | None = None
 
+    @property
+    def plain(self) -> bool:
+        """Nothing but when it spoke."""
+        return self.battery_at is None and self.worn_at is None and self.link_at is None
+
 
 def news_of(pieces: Iterable[Piece]) -> list[tuple[int, DeviceNews]]:
     """(device_no, news), sorted by device: two workers that lock rows in one order do not deadlock.
@@ -30,17 +36,21 @@ def news_of(pieces: Iterable[Piece]) -> list[tuple[int, DeviceNews]]:
     will, which the broker sends, and a stored replay are not.
     """
     news: dict[int, DeviceNews] = {}
+    told: Delivery | None = None
     for piece in pieces:
-        content, entry, received = piece.content, piece.delivery.entry, piece.delivery.received
+        content, delivery = piece.content, piece.delivery
+        entry = delivery.entry
         if entry is None or content is None:
             continue
         if type(content) is LinkWord:
-            _link(news, entry.device_no, content, received)
+            _link(news, entry.device_no, content, delivery.received)
             continue
-        own = _seen(news, entry.device_no, received)
+        if delivery is not told:  # a hub is seen once a message, not once for each of its events
+            own, told = _seen(news, entry.device_no, delivery.received), delivery
         if type(content) is Event and piece.device_no is not None:
-            _tell(own if piece.device_no == entry.device_no else _seen(news, piece.device_no, received), content)
-    return sorted(news.items())
+            device_no = piece.device_no
+            _tell(own if device_no == entry.device_no else _seen(news, device_no, delivery.received), content)
+    return sorted(news.items(), key=itemgetter(0))
 
 
 def _seen(news: dict[int, DeviceNews], device_no: int, received: Micros) -> DeviceNews:

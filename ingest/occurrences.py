@@ -1,6 +1,6 @@
 """What a batch tells the alert rules: accepted events that a rule reads, and cries for help that were refused."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from alerts.intake import RULED_TYPES, Occurrence
 from core.contract.event import Cry, Event, Rejection
@@ -10,17 +10,15 @@ from ingest.delivery import Outcome, Piece
 
 def occurrences_of(pieces: Iterable[tuple[Piece, Outcome]]) -> list[Occurrence]:
     """In the order of receipt; a duplicate or an echo was told before."""
-    return [occurrence for piece, outcome in pieces for occurrence in _of(piece, outcome)]
-
-
-def _of(piece: Piece, outcome: Outcome) -> Iterator[Occurrence]:
-    content = piece.content
-    if outcome is Outcome.ACCEPTED and type(content) is Event:
-        if content.type.name in RULED_TYPES:
-            yield _known(piece, content)
-    elif outcome is Outcome.REJECTED and type(content) is Rejection:
-        for cry in content.cries:
-            yield _uncertain(piece, content, cry)
+    found: list[Occurrence] = []
+    for piece, outcome in pieces:
+        content = piece.content
+        if outcome is Outcome.ACCEPTED:
+            if type(content) is Event and content.type.name in RULED_TYPES:
+                found.append(_known(piece, content))
+        elif outcome is Outcome.REJECTED and type(content) is Rejection:
+            found += [_uncertain(piece, content, cry) for cry in content.cries]
+    return found
 
 
 def _known(piece: Piece, event: Event) -> Occurrence:

@@ -15,6 +15,7 @@ TRAILER = b"\xff\xff"
 PG_EPOCH: Micros = micros(datetime(2000, 1, 1, tzinfo=UTC))
 
 _NULL = b"\xff\xff\xff\xff"
+_SEVEN_NULLS = 7 * _NULL
 _COUNT = Struct(">h").pack
 _SIZE = Struct(">i").pack
 _INT4 = Struct(">ii").pack
@@ -23,7 +24,8 @@ _FLOAT4 = Struct(">if").pack
 _FLOAT8 = Struct(">id").pack
 _READING = Struct(">hiiihiqidi?").pack
 _LATE = Struct(">hiiihiq").pack
-_KEY = Struct(">hiiiii16s").pack
+_KEY = Struct(">hiii4si16s").pack
+_SEEN = Struct(">hiiiqiq").pack
 
 
 def copy_buffer(rows: Iterable[bytes]) -> bytes:
@@ -38,8 +40,14 @@ def late_row(device_no: int, metric: int, hour: Micros) -> bytes:
     return _LATE(3, 4, device_no, 2, metric, 8, hour - PG_EPOCH)
 
 
-def key_row(number: int, device_no: int, key: bytes) -> bytes:
-    return _KEY(3, 4, number, 4, device_no, 16, key)
+def key_row(number: int, scoped_key: bytes) -> bytes:
+    """`scoped_key`: 4 bytes of the device's number, 16 of the key."""
+    return _KEY(3, 4, number, 4, scoped_key[:4], 16, scoped_key[4:])
+
+
+def seen_row(device_no: int, last_seen: Micros, last_at: Micros) -> bytes:
+    """A row of state_stage that says nothing but the two times: seven of its ten columns are NULL."""
+    return _SEEN(10, 4, device_no, 8, last_seen - PG_EPOCH, 8, last_at - PG_EPOCH) + _SEVEN_NULLS
 
 
 def row(*fields: bytes) -> bytes:

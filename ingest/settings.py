@@ -17,13 +17,13 @@ class IngestSettings(DatabaseSettings, BrokerSettings, LogSettings):
         description="Start of the worker's stable MQTT client ids; changing it leaves the old sessions at the broker.",
     )
     ingest_batch_max_events: int = Field(
-        default=2000, ge=1, le=20_000, description="Telemetry events that close a batch."
+        default=4000, ge=1, le=20_000, description="Telemetry events that close a batch."
     )
     ingest_batch_max_age_ms: int = Field(
         default=50, ge=0, le=5000, description="Age of its oldest message that closes a telemetry batch."
     )
     ingest_telemetry_receive_maximum: int = Field(
-        default=8000,
+        default=10_000,
         ge=1,
         le=65535,
         description="Unacknowledged telemetry messages the broker may have on the way: the bound on memory.",

@@ -1,6 +1,6 @@
 """The statements of an ingest batch. Functions take a connection inside a transaction and never commit."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from core.store.pool import Connection
 from core.store.queries import load_queries
 from ingest import rows
 from ingest.accounting import Minutes
+from ingest.classify import ScopedKey
 from ingest.liveness import DeviceNews
 from ingest.tables import Tables
 
@@ -32,14 +33,12 @@ async def copy(conn: Connection, query: str, packed: Sequence[bytes]) -> None:
         await sink.write(rows.copy_buffer(packed))
 
 
-async def elect(
-    conn: Connection, keys: Iterable[tuple[int, int, bytes]], *, worker: int, received: Micros
-) -> list[int]:
-    """Enter sorted (number, device_no, key); the numbers of those that were there before.
+async def elect(conn: Connection, keys: Mapping[ScopedKey, int], *, worker: int, received: Micros) -> list[int]:
+    """Enter sorted keys; of those that were there before, the numbers.
 
     Waits for a transaction that is entering one of them.
     """
-    packed = [rows.key_row(number, device_no, key) for number, device_no, key in keys]
+    packed = [rows.key_row(number, key) for key, number in keys.items()]
     if not packed:
         return []
     await copy(conn, "copy_keys", packed)
@@ -81,6 +80,8 @@ async def write_news(conn: Connection, news: Sequence[tuple[int, DeviceNews]], *
 
 
 def _state_row(device_no: int, news: DeviceNews) -> bytes:
+    if news.last_at is not None and news.plain:
+        return rows.seen_row(device_no, news.last_seen, news.last_at)
     return rows.row(
         rows.int4(device_no),
         rows.time(news.last_seen),

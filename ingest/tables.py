@@ -47,24 +47,24 @@ def tables_of(pieces: Iterable[tuple[Piece, Outcome]], closed_up_to: Micros) -> 
             tables.dead_letter.append(dead_letter_row(piece, content))
         elif outcome is Outcome.ACCEPTED and type(content) is Event:
             assert piece.device_no is not None
-            _store(tables, piece.device_no, piece, content, closed_up_to)
+            storage = content.type.storage
+            if storage is Storage.READING:
+                _store_reading(tables, piece.device_no, content, closed_up_to)
+            elif storage is Storage.EVENT:
+                tables.event.append(_event_row(piece.device_no, piece, content))
+            else:
+                tables.position.append(_position_row(piece.device_no, content))
     return tables
 
 
-def _store(tables: Tables, device_no: int, piece: Piece, event: Event, closed_up_to: Micros) -> None:
-    storage = event.type.storage
-    if storage is Storage.READING:
-        value, at, suspect = event.value, event.at, event.suspect
-        for number, member in _METRICS[event.type.name]:
-            measured = value if member is None else value.get(member)
-            if measured is not None:
-                tables.reading.append(rows.reading_row(device_no, number, at, measured, suspect))
-                if at < closed_up_to:
-                    tables.late.add((device_no, number, at - at % _HOUR))
-    elif storage is Storage.EVENT:
-        tables.event.append(_event_row(device_no, piece, event))
-    else:
-        tables.position.append(_position_row(device_no, event))
+def _store_reading(tables: Tables, device_no: int, event: Event, closed_up_to: Micros) -> None:
+    value, at, suspect = event.value, event.at, event.suspect
+    for number, member in _METRICS[event.type.name]:
+        measured = value if member is None else value.get(member)
+        if measured is not None:
+            tables.reading.append(rows.reading_row(device_no, number, at, measured, suspect))
+            if at < closed_up_to:
+                tables.late.add((device_no, number, at - at % _HOUR))
 
 
 def _event_row(device_no: int, piece: Piece, event: Event) -> bytes:

@@ -85,12 +85,7 @@ class Writer:
 
     async def _round(self, conn: Connection, pieces: Sequence[Piece], received: Micros) -> list[Outcome]:
         first = candidates(pieces)
-        lost = await store.elect(
-            conn,
-            ((number, device_no, key) for (device_no, key), number in first.items()),
-            worker=self._worker,
-            received=received,
-        )
+        lost = await store.elect(conn, first, worker=self._worker, received=received)
         losers = dict.fromkeys(lost, self._worker)
         if lost and self._emergency:
             losers.update(await store.holders(conn, lost))

@@ -3,7 +3,8 @@
 from typing import Any
 
 from core.contract.event import UNREADABLE_ALARM, Cry, Decoded, Event, Micros, Refused, Rejection
-from core.contract.event_check import check_event
+from core.contract.event_check import UNREADABLE, Stated, check_event
+from core.contract.event_time import parse_time
 from core.contract.json_text import parse_json
 from core.domain.event_types import Lane
 
@@ -32,7 +33,7 @@ def decode(payload: bytes, lane: Lane, received: Micros) -> Decoded:
     return decoded
 
 
-def _events_of(message: Any) -> tuple[list[Any], Any]:
+def _events_of(message: Any) -> tuple[list[Any], Stated]:
     """(events, sent_at) of `{"sent_at"?, "events": […]}` or of one bare event."""
     if type(message) is not dict:
         raise Refused("malformed_json", "The message must be a JSON object.")
@@ -43,4 +44,8 @@ def _events_of(message: Any) -> tuple[list[Any], Any]:
         raise Refused("malformed_json", "events must be a JSON array.")
     if len(events) > MAX_EVENTS:
         raise Refused("too_many_events", f"The message has {len(events)} events; at most {MAX_EVENTS} are taken.")
-    return events, message.get("sent_at")
+    written = message.get("sent_at")
+    if written is None:
+        return events, None
+    sent_at = parse_time(written)
+    return events, UNREADABLE if sent_at is None else sent_at

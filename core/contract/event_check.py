@@ -7,17 +7,21 @@ all that could be read of it.
 from typing import Any
 
 from core.contract.event import UNREADABLE_ALARM, Cry, Event, Micros, Refused, Rejection
-from core.contract.event_time import believable, parse_time, time_in_id
+from core.contract.event_time import NEWEST, OLDEST, parse_time, time_in_id
 from core.contract.json_text import storable, storable_text
 from core.domain.event_types import CRIES_FOR_HELP, EVENT_TYPE_BY_NAME, EventType, Lane
+from core.domain.values import Shape
 
 MAX_ID_CHARS = 64
 MAX_ZONE_CHARS = 64
+# A time that was stated: parsed, or UNREADABLE, which is not the same as none.
+Stated = Micros | str | None
+UNREADABLE = "unreadable"
 _QUALITY = {None: False, "good": False, "suspect": True}
 
 
-def check_event(source: Any, index: int, lane: Lane, received: Micros, sent_at: Any) -> Event | Rejection:
-    """`sent_at` is the message's, as written."""
+def check_event(source: Any, index: int, lane: Lane, received: Micros, sent_at: Stated) -> Event | Rejection:
+    """`sent_at` is the message's."""
     try:
         return _event(source, index, lane, received, sent_at)
     except Refused as refused:
@@ -31,7 +35,7 @@ def check_event(source: Any, index: int, lane: Lane, received: Micros, sent_at: 
         )
 
 
-def _event(source: Any, index: int, lane: Lane, received: Micros, sent_at: Any) -> Event:
+def _event(source: Any, index: int, lane: Lane, received: Micros, sent_at: Stated) -> Event:
     if type(source) is not dict:
         raise Refused("bad_value", "An event must be a JSON object.")
     get = source.get
@@ -53,17 +57,19 @@ def _event(source: Any, index: int, lane: Lane, received: Micros, sent_at: Any) 
     quality = get("quality")
     if quality is not None and (type(quality) is not str or quality not in _QUALITY):
         raise Refused("bad_value", 'quality must be "good" or "suspect".')
-    value = _value(event_type, get("value"))
+    shape, value = event_type.shape, get("value")
+    if shape is None:
+        value = None
+    elif value is None or type(value) is dict or shape.check(value) is not None:
+        value = _value(event_type, shape, value)
     at, stated_at, clock_suspect = _time(source, lane, received, sent_at)
     return Event(
         index, event_type, value, at, event_id, stated_at, child, _QUALITY[quality], clock_suspect, zone, source
     )
 
 
-def _value(event_type: EventType, value: Any) -> Any:
-    shape = event_type.shape
-    if shape is None:
-        return None
+def _value(event_type: EventType, shape: Shape, value: Any) -> Any:
+    """The value, or why it is refused. Numbers and words that are well do not come here."""
     if value is None:
         if event_type.value_optional:
             return None
@@ -78,10 +84,11 @@ def _value(event_type: EventType, value: Any) -> Any:
     return value
 
 
-def _time(source: Any, lane: Lane, received: Micros, sent_at: Any) -> tuple[Micros, Micros | str | None, bool]:
+def _time(source: Any, lane: Lane, received: Micros, sent_at: Stated) -> tuple[Micros, Stated, bool]:
     """(at, what the device stated, clock_suspect). An alarm always has a time; telemetry is refused a wrong one."""
     written = source.get("at")
-    at = stated_at = None
+    at: Micros | None = None
+    stated_at: Stated = None
     if written is not None:
         at = parse_time(written)
         stated_at = at if at is not None else _shown(written)
@@ -92,8 +99,8 @@ def _time(source: Any, lane: Lane, received: Micros, sent_at: Any) -> tuple[Micr
         if at is None and sent_at is None:
             return received, None, False
         if at is None:
-            at = parse_time(sent_at)
-    if at is not None and believable(at, received):
+            at = sent_at if type(sent_at) is int else None
+    if at is not None and -OLDEST <= at - received <= NEWEST:
         return at, stated_at, False
     if lane is Lane.ALARM:
         return received, stated_at, True
@@ -118,7 +125,7 @@ def _usable_id(source: Any) -> str | None:
     return event_id if usable else None
 
 
-def _cries(source: Any, lane: Lane, received: Micros, sent_at: Any) -> list[Cry]:
+def _cries(source: Any, lane: Lane, received: Micros, sent_at: Stated) -> list[Cry]:
     """A refused sos or fall rings on either lane; on the alarm lane so does what should have been an alarm.
 
     Telemetry that strayed onto the alarm topic is readable and no alarm: it stays quiet.
@@ -132,7 +139,7 @@ def _cries(source: Any, lane: Lane, received: Micros, sent_at: Any) -> list[Cry]
     return []
 
 
-def cry_of(source: dict[str, Any], name: str, received: Micros, sent_at: Any) -> Cry:
+def cry_of(source: dict[str, Any], name: str, received: Micros, sent_at: Stated) -> Cry:
     at, _, clock_suspect = _time(source, Lane.ALARM, received, sent_at)
     value, zone, child = source.get("value"), source.get("zone"), source.get("device")
     return Cry(

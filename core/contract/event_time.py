@@ -7,6 +7,7 @@ from core.contract.event import Micros
 from core.domain.ids import time_inside
 
 SECOND: Micros = 1_000_000
+# The contract's window around the receive time.
 OLDEST: Micros = 30 * 86_400 * SECOND
 NEWEST: Micros = 300 * SECOND
 
@@ -27,13 +28,27 @@ def instant(at: Micros) -> datetime:
 
 def parse_time(text: object) -> Micros | None:
     """RFC 3339 with an offset, strictly; None for anything else. A leap second is the second after :59."""
-    if type(text) is not str or not (match := _RFC3339.fullmatch(text)):
+    if type(text) is not str:
+        return None
+    if text[4:20:3] == "--T::." and len(text) in (24, 27) and text[-1] == "Z" and text.startswith("20"):
+        # As nearly every device writes it: with the separators in place datetime checks the digits itself.
+        try:
+            since = datetime.fromisoformat(text) - _EPOCH
+        except ValueError:  # a leap second perhaps
+            return _parse_any_time(text)
+        return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
+    return _parse_any_time(text)
+
+
+def _parse_any_time(text: str) -> Micros | None:
+    if not (match := _RFC3339.fullmatch(text)):
         return None
     leap = match[1] == "60"
     if leap:
         text = f"{text[:17]}59{text[19:]}"
     try:
-        at = round(datetime.fromisoformat(text.upper()).timestamp() * 1e6)
+        # datetime takes any separator, but no small z.
+        at = round(datetime.fromisoformat(text.upper() if text[-1] == "z" else text).timestamp() * 1e6)
     except (ValueError, OverflowError):
         return None
     return at + SECOND if leap else at
@@ -43,8 +58,3 @@ def time_in_id(event_id: str) -> Micros | None:
     """The time inside a ULID or UUIDv7."""
     at = time_inside(event_id)
     return None if at is None else micros(at)
-
-
-def believable(at: Micros, received: Micros) -> bool:
-    """Within the contract's window around the receive time."""
-    return received - OLDEST <= at <= received + NEWEST

@@ -12,7 +12,6 @@ refused             the id (apart from those of accepted events, so that a repai
 import json
 import secrets
 from hashlib import blake2b
-from typing import Any
 
 from core.contract.event import Event, Micros, Rejection
 from core.contract.event_time import SECOND
@@ -24,16 +23,20 @@ STEP: Micros = 10 * SECOND
 def key_of(event: Event, received: Micros) -> bytes | None:
     """The key of an accepted event; None for an alarm with neither id nor at (see `CopyCounter`)."""
     if event.id is not None:
-        return _digest("i", event.id)
+        return _hashed(f"i\0{event.id}")
     if event.stated_at is not None:
-        return _digest("a", str(event.stated_at), event.type.name, event.child, content_of(event))
+        return _hashed(f"a\0{event.stated_at}\0{event.type.name}\0{event.child or ''}\0{content_of(event)}")
     if event.type.lane == "alarm":
         return None
     return _digest("c", str(received // STEP), event.type.name, event.child, content_of(event))
 
 
 def content_of(event: Event) -> str:
-    return _canonical([event.value, event.zone])
+    """Canonical JSON of [value, zone]. Plain numbers, by far the most, are written down without the encoder."""
+    value = event.value
+    if event.zone is None and (type(value) is int or type(value) is float):
+        return f"[{value!r},null]"
+    return _canonical([value, event.zone])
 
 
 def refused_key(device_id: str, rejection: Rejection) -> bytes | None:
@@ -61,13 +64,17 @@ def unique_key() -> bytes:
 
 
 def _digest(kind: str, *parts: str | None) -> bytes:
-    text = "\0".join((kind, *(part or "" for part in parts)))
+    return _hashed("\0".join([kind, *[part or "" for part in parts]]))
+
+
+def _hashed(text: str) -> bytes:
     # A refused child or payload may hold lone surrogates; accepted ones never do.
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()
+    raw = text.encode() if text.isascii() else text.encode("utf-8", "surrogatepass")
+    return blake2b(raw, digest_size=KEY_BYTES).digest()
 
 
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+# Made once: json.dumps with options makes an encoder for each call.
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 class CopyCounter:

@@ -16,15 +16,15 @@ class Kind(StrEnum):
     RESULT = "result"
 
 
-_KINDS = {f"/up/{kind.value}": kind for kind in Kind}
+_KINDS = {f"up/{kind.value}": kind for kind in Kind}
 
 
 def parse_topic(topic: str) -> tuple[str, Kind] | None:
     """(device id, kind) of an uplink topic, None for any other."""
     if not topic.startswith(PREFIX):
         return None
-    device_id, slash, rest = topic[len(PREFIX) :].partition("/")
-    kind = _KINDS.get(slash + rest)
+    device_id, _, rest = topic[len(PREFIX) :].partition("/")
+    kind = _KINDS.get(rest)
     return (device_id, kind) if kind is not None and device_id else None
 
 

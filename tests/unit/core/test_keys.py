@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from core.contract.event_time import SECOND
 from core.contract.keys import STEP, CopyCounter
 from tests.unit.ingest.words import NOW, RECEIVED, delivery, only_piece
@@ -15,6 +17,27 @@ def key(kind, body, **options):
 
 def test_a_key_has_sixteen_bytes():
     assert len(key("telemetry", {"type": "heartbeat", "id": "a"})) == 16
+
+
+@pytest.mark.parametrize(
+    ("body", "stored"),
+    [
+        ({"type": "heartbeat", "id": "a"}, "a4de0b79c56b8afae29f87fbf8867782"),
+        ({"type": "heartbeat", "id": "门-1"}, "4a4ef250b93862b3d3fb54818b7cff5d"),
+        ({"type": "heart_rate", "value": 70, "at": AT}, "e8c223b49d3abba7f791137c0f7781aa"),
+        ({"type": "temperature", "value": -3.5e-07, "at": AT, "device": "child-1"}, "4e58133b2a17a787e01413c03d1f2dcd"),
+        ({"type": "water_meter", "value": 5000000000000000.0, "at": AT}, "ce31ffa8885c5f4105b372ea79a565c9"),
+        ({"type": "motion", "value": True, "at": AT, "zone": "浴室"}, "64553c10542ebeeaba7ab93181e36311"),
+        (
+            {"type": "blood_pressure", "value": {"systolic": 120, "diastolic": 80}, "at": AT},
+            "7ea75b65b463775c86e863e1974aa5d6",
+        ),
+        ({"type": "heart_rate", "value": 70}, "26728ae2694e3c0d57126c1cd806978b"),
+        ({"type": "heartbeat", "at": AT}, "b8c279f1eacefbdce10735f31df0b073"),
+    ],
+)
+def test_keys_are_for_ever_because_those_of_35_days_are_stored(body, stored):
+    assert key("telemetry", body).hex() == stored
 
 
 def test_with_an_id_nothing_else_counts():
