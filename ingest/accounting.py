@@ -42,21 +42,20 @@ def count(pieces: Iterable[tuple[Piece, Outcome]]) -> Counts:
 # (lane, start of a minute of receipt) -> [keys entered, dead letters written].
 Minutes = dict[tuple[str, Micros], list[int]]
 _MINUTE = 60_000_000
+_STORED = (Outcome.ACCEPTED, Outcome.REJECTED)
 
 
 def minutes(pieces: Iterable[tuple[Piece, Outcome]], received: Micros) -> Minutes:
     """What the rows of a batch add to each minute. `received` is what its keys are stamped with; a dead letter has its
     own message's."""
+    pieces = [(piece, outcome) for piece, outcome in pieces if outcome in _STORED]
     found: Minutes = {}
+    entered = Counter([piece.delivery.kind for piece, _ in pieces if piece.key is not None])
+    for kind, keys in entered.items():
+        _at(found, _LANES[kind], received)[0] += keys
     for piece, outcome in pieces:
-        rejected = outcome is Outcome.REJECTED
-        if not rejected and outcome is not Outcome.ACCEPTED:
-            continue
-        lane = _LANES[piece.delivery.kind]
-        if piece.key is not None:
-            _at(found, lane, received)[0] += 1
-        if rejected:
-            _at(found, lane, piece.delivery.received)[1] += 1
+        if outcome is Outcome.REJECTED:
+            _at(found, _LANES[piece.delivery.kind], piece.delivery.received)[1] += 1
     return found
 
 
