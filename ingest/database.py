@@ -1,12 +1,16 @@
 """The one database connection of a lane: opened on demand, thrown away when it broke."""
 
+import asyncio
 import contextlib
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import psycopg
 from psycopg import AsyncConnection
 
+from core.store.migrate import check_schema
 from core.store.pool import Connection
 from ingest import store
 
@@ -24,18 +28,29 @@ class LaneDatabase:
         self._name = name
         self._idle_ms = _IDLE_IN_TRANSACTION_MS[emergency]
         self._connection: Connection | None = None
+        self._fresh: Connection | None = None  # opened and not looked at yet
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """Commits at the end. Any exception rolls back and closes a connection that may be broken."""
-        connection = await self._open()
+    async def transaction(self, *, within_s: float = 30) -> AsyncIterator[Connection]:
+        """Commits at the end. Any exception rolls back and closes a connection that may be broken.
+
+        After `within_s` from the beginning it fails as a database that is away does, also when the other end has
+        fallen silent. Raises SchemaMismatch when the database that answers is of another version than this program.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within_s
+        connection = await self._open(within_s)
+        cut = loop.call_at(until, _cut, connection)
         try:
+            await self._prepare(connection)
             async with connection.transaction():
                 yield connection
         except BaseException:
             if connection.broken or connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
                 await self.close()
             raise
+        finally:
+            cut.cancel()
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -43,24 +58,38 @@ class LaneDatabase:
             with contextlib.suppress(psycopg.Error, OSError):
                 await connection.close()
 
-    async def _open(self) -> Connection:
+    async def _open(self, within_s: float) -> Connection:
         if self._connection is not None and not self._connection.closed:
             return self._connection
-        connection = await AsyncConnection.connect(
-            self._url,
-            autocommit=True,
-            application_name=f"anxin {self._name}",
-            connect_timeout=_CONNECT_TIMEOUT_S,
-            options=f"-c timezone=UTC -c idle_in_transaction_session_timeout={self._idle_ms}",
-            keepalives_idle=5,
-            keepalives_interval=2,
-            keepalives_count=3,
-            tcp_user_timeout=10_000,
-        )
+        async with asyncio.timeout(within_s):
+            connection = await AsyncConnection.connect(
+                self._url,
+                autocommit=True,
+                application_name=f"anxin {self._name}",
+                connect_timeout=_CONNECT_TIMEOUT_S,
+                options=f"-c timezone=UTC -c idle_in_transaction_session_timeout={self._idle_ms}",
+                keepalives_idle=5,
+                keepalives_interval=2,
+                keepalives_count=3,
+                tcp_user_timeout=10_000,
+            )
+        self._connection = self._fresh = connection
+        return connection
+
+    async def _prepare(self, connection: Connection) -> None:
+        """Once a connection. It may be another database than before: restored, or upgraded while it was away."""
+        if self._fresh is not connection:
+            return
         try:
+            await check_schema(connection)
             await store.stage(connection)
         except BaseException:
-            await connection.close()
+            await self.close()
             raise
-        self._connection = connection
-        return connection
+        self._fresh = None
+
+
+def _cut(connection: Connection) -> None:
+    """End whatever waits for this server now. Cancelling would wait for the server's answer to the cancel."""
+    with contextlib.suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as end:
+        end.shutdown(socket.SHUT_RDWR)

@@ -20,6 +20,8 @@ class Inbox:
         self._ripe = asyncio.Event()
         self._closed = False
         self.dropped: list[Message] = []
+        self.accepted = 0
+        """Messages that were ever put here and not dropped."""
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -41,6 +43,7 @@ class Inbox:
                 continue
             self._messages.append(message)
             self._bytes += len(message.payload)
+            self.accepted += 1
         if self._messages:
             self._filled.set()
         if len(self._messages) >= self._size:

@@ -1,32 +1,32 @@
 """A lane: takes messages, prepares batches, commits them one after another, then acknowledges and answers.
 
-Two tasks, so that the next batch is decoded while the server works on this one. A batch that the database cannot take
-now is kept, unacknowledged: the receive maximum then stops the broker, and nothing is lost.
+Two tasks, so that the next batch is decoded while the server works on this one. When the database does not take a
+batch the lane is `away`: everything goes to the spool, in order, and is acknowledged when it is safely on disk, until
+the lane's drainer (`ingest.drain`) finds the database taking again. What the spool cannot take is kept
+unacknowledged: the receive maximum then stops the broker, and nothing is lost.
 """
 
 import asyncio
 import logging
-import time
 from collections import Counter, deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from core.contract.event import Rejection
 from core.contract.event_time import micros
 from core.contract.keys import CopyCounter
-from core.contract.topics import parse_topic, receipt_topic
+from core.contract.topics import parse_topic
 from core.runtime.clock import Clock
 from core.runtime.mqtt import Message, MqttSession
 from ingest.accounting import Counts, lane_of
 from ingest.admission import admit, assign_keys, delivery_of
-from ingest.database import LaneDatabase
-from ingest.delivery import RECEIVED, Delivery, Outcome, Piece
+from ingest.batch import Batch
+from ingest.delivery import RECEIVED, Delivery, Outcome
 from ingest.inbox import Inbox
 from ingest.metrics import IngestMetrics
-from ingest.poison import Fault, condemn, fault_of, name_of
-from ingest.receipts import receipt_body, wants_receipt
+from ingest.poison import Fault, fault_of, name_of
 from ingest.registry_view import RegistryView
-from ingest.writer import Writer
+from ingest.settle import Settler
+from ingest.spool import Spool
+from ingest.spooling import count_keys, keys_of, record_of, restore_keys
 
 log = logging.getLogger(__name__)
 
@@ -35,21 +35,17 @@ _FIRST_PAUSE_S = 0.05
 _SLICE = 250
 
 
-@dataclass(slots=True)
-class Batch:
-    deliveries: list[Delivery] = field(default_factory=list)
-    pieces: list[Piece] = field(default_factory=list)
-    dropped: Counts = field(default_factory=Counter)
-
-
 @dataclass(frozen=True, slots=True)
 class LaneLimits:
-    """`name` is alarm or telemetry. A batch closes at `batch_events`; pauses between retries grow to `retry_max_s`."""
+    """`name` is alarm or telemetry. A batch closes at `batch_events`; pauses between retries grow to `retry_max_s`.
+
+    `patience_s`: how long the database must refuse before the lane goes to the spool.
+    """
 
     name: str
     batch_events: int
     retry_max_s: float
-    write_timeout_s: float
+    patience_s: float
 
 
 class Lane:
@@ -60,35 +56,56 @@ class Lane:
         inbox: Inbox,
         session: MqttSession,
         registry: RegistryView,
-        database: LaneDatabase,
-        writer: Writer,
+        settler: Settler,
+        spool: Spool,
         metrics: IngestMetrics,
         clock: Clock,
     ) -> None:
-        self.limits, self.inbox, self.session, self.clock = limits, inbox, session, clock
-        self._registry, self._database, self._writer, self._metrics = registry, database, writer, metrics
+        self.limits, self.inbox, self.session, self.spool = limits, inbox, session, spool
+        self._registry, self._settler, self._metrics = registry, settler, metrics
         self._copies = CopyCounter(micros(clock.now()))
         self._ready: asyncio.Queue[Batch | None] = asyncio.Queue(maxsize=1)
         self._held: deque[Batch] = deque()
         self._preparing: deque[Message] = deque()
+        self._uncounted: Counts = Counter()
+        self._settled = self._spooled = 0
         self._trouble: str | None = None
+        self._away_because: str | None = None
+        self.away = asyncio.Event()
+        """Set while batches go to the spool; the drainer clears it by `back`."""
         self.last_connected = clock.now().timestamp()
 
     # --- what others may know
 
     @property
     def trouble(self) -> str | None:
-        """Why the batch in hand cannot be committed, as one sentence; None while all is well."""
+        """Why batches do not get into the database, as one sentence; None while all is well."""
         return self._trouble
 
     @property
     def in_flight(self) -> int:
         """Events taken in hand and not yet acknowledged, counted from what is held."""
-        return sum(len(batch.pieces) for batch in self._held)
+        return sum(len(batch.deliveries if batch.raw else batch.pieces) for batch in self._held)
+
+    @property
+    def unaccounted(self) -> int:
+        """Messages taken from the session that are neither settled, nor held, nor waiting, nor spooled: always 0."""
+        held = len(self._preparing) + sum(len(batch.deliveries) for batch in self._held)
+        taken = self.inbox.accepted - self._settled - self._spooled - held - len(self.inbox)
+        return taken + self.spool.numbers.unaccounted
+
+    @property
+    def pressed(self) -> bool:
+        """Whether a whole batch waits: then the spool's drain steps aside."""
+        return len(self.inbox) >= self.limits.batch_events or self._ready.full()
 
     @property
     def oldest(self) -> float | None:
         """Receive time of the oldest message that is not committed."""
+        moments = [self.spool.numbers.oldest, self._oldest_in_hand()]
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def _oldest_in_hand(self) -> float | None:
         for batch in self._held:
             if batch.deliveries:
                 return batch.deliveries[0].message.received_at
@@ -96,23 +113,44 @@ class Lane:
             return self._preparing[0].received_at
         return self.inbox.oldest
 
+    # --- away and back
+
+    def leave(self, why: str) -> None:
+        """From now on to the spool."""
+        self._trouble = self._away_because = f"{why}; messages go to the spool"
+        if not self.away.is_set():
+            log.warning(
+                "the database takes nothing, messages go to the spool: %s",
+                why,
+                extra={"action": "ingest.away", "lane": self.limits.name},
+            )
+        self.away.set()
+
+    def back(self) -> None:
+        """The database took a write: live messages go straight in again, before what is in the spool."""
+        if self.away.is_set():
+            log.info("the database takes messages again", extra={"action": "ingest.back", "lane": self.limits.name})
+            self.away.clear()
+            self._trouble = None
+
     # --- preparing
 
     async def prepare(self) -> None:
         """Until the inbox is closed and empty."""
         while messages := await self.inbox.take():
             self._preparing.extend(messages)
-            await self._decode()
+            while self._preparing:
+                await (self._collect() if self.away.is_set() else self._decode())
         await self._ready.put(None)
 
     async def _decode(self) -> None:
+        """Judge what is waiting, until the lane goes away."""
         batch = self._new_batch()
         limit, sliced = self.limits.batch_events, 0
         while self._preparing:
             delivery = delivery_of(self._preparing[0])
-            admit(delivery, self._registry.current)
-            if delivery.stranger and await self._registry.renewed():
-                admit(delivery, self._registry.current)
+            if not await self._admit(delivery):
+                break
             assign_keys(delivery, self._copies)
             batch.deliveries.append(delivery)
             batch.pieces += delivery.pieces
@@ -126,8 +164,41 @@ class Lane:
                 await asyncio.sleep(0)
         await self._ready.put(batch)
 
-    def _new_batch(self) -> Batch:
-        batch = Batch()
+    async def _collect(self) -> None:
+        """Take what is waiting as it is: for the spool nothing is judged, but alarms are keyed."""
+        batch = self._new_batch(raw=True)
+        while self._preparing:
+            delivery = delivery_of(self._preparing[0])
+            count_keys(delivery, self._copies)
+            batch.deliveries.append(delivery)
+            self._preparing.popleft()
+        await self._ready.put(batch)
+
+    async def _admit(self, delivery: Delivery) -> bool:
+        """False: it may be a stranger only because the registry does not answer, and the lane is away now."""
+        admit(delivery, self._registry.current)
+        if not delivery.stranger:
+            return True
+        loop = asyncio.get_running_loop()
+        until, pause = loop.time() + self.limits.patience_s, _FIRST_PAUSE_S
+        while not self.away.is_set():
+            try:
+                async with asyncio.timeout(self._settler.within_s):
+                    if await self._registry.renewed():
+                        admit(delivery, self._registry.current)
+                return True
+            except Exception as error:
+                if fault_of(error) is not Fault.SERVER:
+                    raise
+                if loop.time() >= until:
+                    self.leave(f"the registry does not answer ({name_of(error)})")
+                    return False
+            await asyncio.sleep(pause)
+        return False
+
+    def _new_batch(self, *, raw: bool = False) -> Batch:
+        batch = Batch(raw=raw, dropped=self._uncounted)
+        self._uncounted = Counter()
         for message in self.inbox.take_dropped():
             kind = (parse_topic(message.topic) or ("", None))[1]
             batch.dropped[lane_of(kind), Outcome.IGNORED.value] += 1
@@ -140,114 +211,84 @@ class Lane:
     async def commit(self) -> None:
         """Until `prepare` has handed over everything."""
         while (batch := await self._ready.get()) is not None:
-            await self._settle(batch)
+            spooled = await self._settle(batch)
             self.session.ack(delivery.message for delivery in batch.deliveries)
             self._held.popleft()
-            self._answer(batch.deliveries)
-            for delivery in batch.deliveries:
-                # Deliveries and pieces know each other: without the ring they are freed at once, and the garbage
-                # collector, which stops both lanes, finds nothing to do.
-                delivery.pieces.clear()
+            self._spooled += len(spooled)
+            self._settled += len(batch.deliveries) - len(spooled)
+            self._uncounted += batch.dropped
+            unheard = {id(delivery) for delivery in spooled}
+            self._settler.answer(self.session, [each for each in batch.deliveries if id(each) not in unheard])
 
-    async def _settle(self, batch: Batch) -> None:
-        """Try until the whole batch is committed. Raises only for a fault of ours, which ends the worker."""
-        pause = _FIRST_PAUSE_S
+    async def _settle(self, batch: Batch) -> list[Delivery]:
+        """Try until the whole batch is in the database or on disk; returns what went to the spool.
+
+        Raises only for a fault of ours, which ends the worker.
+        """
+        loop = asyncio.get_running_loop()
+        until, pause = loop.time() + self.limits.patience_s, _FIRST_PAUSE_S
         while True:
-            todo = [piece for piece in batch.pieces if piece.outcome is None]
             try:
-                if todo or batch.dropped:
-                    await self._write(todo, batch.dropped)
-                self._well()
-                return
+                if self.away.is_set():
+                    return await self._spool(batch)
+                await self._write(batch)
+                return []
             except Exception as error:
                 if fault_of(error) is not Fault.SERVER:
                     raise
-                self._keep(error)
+                if self._refused(error, lasting=loop.time() >= until):
+                    continue
             await asyncio.sleep(pause)
             pause = min(pause * 2, self.limits.retry_max_s)
 
-    async def _write(self, pieces: Sequence[Piece], dropped: Counts) -> None:
-        """One transaction; if the data is at fault, two with half of it each, down to the one that is."""
-        try:
-            await self._transaction(pieces, dropped)
-            return
-        except Exception as error:
-            if fault_of(error) is not Fault.DATA or not pieces:
-                raise
-            culprit = error
-        if len(pieces) == 1:
-            await self._reject(pieces[0], culprit)
-            return
-        middle = len(pieces) // 2
-        await self._write(pieces[:middle], dropped)
-        await self._write(pieces[middle:], Counter())
-
-    async def _reject(self, piece: Piece, error: Exception) -> None:
-        log.error(
-            "an event that passed the checks cannot be stored: %s",
-            name_of(error),
-            extra={"action": "ingest.poison", "device_id": piece.delivery.device_id, "lane": self.limits.name},
-        )
-        if type(piece.content) is Rejection and not piece.content.cries:
-            raise error  # not even its dead letter can be stored: nothing of it may be acknowledged
-        condemn(piece, error)
-        await self._write([piece], Counter())
-
-    async def _transaction(self, pieces: Sequence[Piece], dropped: Counts) -> None:
-        began = time.perf_counter()
-        async with asyncio.timeout(self.limits.write_timeout_s):
-            async with self._database.transaction() as conn:
-                written = await self._writer.write(conn, pieces, dropped, now=self.clock.now())
-        self._writer.committed(pieces, written)
-        dropped.clear()
-        self._measure(pieces, written.counts, time.perf_counter() - began)
-
-    # --- answering and telling
-
-    def _answer(self, deliveries: Sequence[Delivery]) -> None:
-        now = self.clock.now()
-        for delivery in deliveries:
-            wanted = wants_receipt(delivery)
-            if wanted is None:
-                continue
-            body = receipt_body(delivery, now) if wanted else None
-            if body is None:
-                self._metrics.receipts.labels("ignored").inc()
-                continue
-            sent = self.session.publish_nowait(
-                receipt_topic(delivery.device_id),
-                body,
-                qos=1,
-                correlation_data=delivery.message.correlation_data,
-            )
-            # An unsent receipt is no loss: the device sends again and hears "duplicate".
-            self._metrics.receipts.labels("sent" if sent else "unsent").inc()
-
-    def _measure(self, pieces: Sequence[Piece], counts: Counts, seconds: float) -> None:
-        lane, metrics = self.limits.name, self._metrics
-        for (of_lane, outcome), events in counts.items():
-            metrics.events.labels(of_lane, outcome).inc(events)
-        for piece in pieces:
-            if piece.outcome is Outcome.REJECTED and type(piece.content) is Rejection:
-                metrics.rejected.labels(lane_of(piece.delivery.kind), piece.content.reason).inc()
-        metrics.batch.labels(lane).observe(len(pieces))
-        metrics.commit.labels(lane).observe(seconds)
-        if pieces:
-            received = pieces[0].delivery.message.received_at
-            metrics.lag.labels(lane).observe(max(0.0, self.clock.now().timestamp() - received))
-
-    def _keep(self, error: Exception) -> None:
-        self._metrics.retries.labels(self.limits.name).inc()
-        text = name_of(error)
-        if self._trouble is None:
-            log.warning(
-                "the database does not take the batch; it is kept and tried again: %s",
-                text,
-                extra={"action": "ingest.kept", "lane": self.limits.name},
-            )
-        self._trouble = text
-
-    def _well(self) -> None:
+    async def _write(self, batch: Batch) -> None:
+        if batch.raw:
+            await self._judge(batch)
+        todo = [piece for piece in batch.pieces if piece.outcome is None]
+        if todo or batch.dropped:
+            await self._settler.write(todo, batch.dropped)
         if self._trouble is not None:
             log.info("the kept batch is committed", extra={"action": "ingest.resumed", "lane": self.limits.name})
         self._trouble = None
+
+    async def _judge(self, batch: Batch) -> None:
+        """The spool had no room, and now the database is back: the batch goes the usual way after all."""
+        for delivery in batch.deliveries:
+            keys = keys_of(delivery)
+            if not await self._admit(delivery):
+                raise ConnectionError("the registry does not answer")
+            restore_keys(delivery, keys)
+        batch.pieces = [piece for delivery in batch.deliveries for piece in delivery.pieces]
+        batch.raw = False
+
+    async def _spool(self, batch: Batch) -> list[Delivery]:
+        """All of it, but for what a part of the batch that was committed has settled."""
+        rest = [
+            delivery
+            for delivery in batch.deliveries
+            if batch.raw or any(piece.outcome is None for piece in delivery.pieces)
+        ]
+        await self.spool.append([record_of(delivery) for delivery in rest])
+        self._trouble = self._away_because if self.away.is_set() else None
+        return rest
+
+    def _refused(self, error: Exception, *, lasting: bool) -> bool:
+        """Neither written nor spooled. True: the lane has just gone away, so the spool is next, at once."""
+        self._metrics.retries.labels(self.limits.name).inc()
+        if not self.away.is_set():
+            if lasting:
+                self.leave(name_of(error))
+                return True
+            if self._trouble is None:
+                log.warning(
+                    "the database does not take the batch; it is kept and tried again: %s",
+                    name_of(error),
+                    extra={"action": "ingest.kept", "lane": self.limits.name},
+                )
+            self._trouble = name_of(error)
+            return False
+        trouble = f"the database is away and the spool takes nothing ({error}); messages wait at the broker"
+        if self._trouble != trouble:
+            log.error("%s", trouble, extra={"action": "ingest.spool_full", "lane": self.limits.name})
+        self._trouble = trouble
+        return False

@@ -73,3 +73,37 @@ class IngestMetrics:
         self.commands = Counter(
             "anxin_ingest_commands_total", "Commands to devices: sent, expired.", ["result"], registry=registry
         )
+        self._spool(registry)
+
+    def _spool(self, registry: CollectorRegistry) -> None:
+        self.spool_messages = Gauge(
+            "anxin_spool_messages", "Messages in the spool, counted from its files.", ["lane"], registry=registry
+        )
+        self.spool_bytes = Gauge("anxin_spool_bytes", "Size of the spool's files.", ["lane"], registry=registry)
+        self.spool_oldest = Gauge(
+            "anxin_spool_oldest_seconds", "Age of the oldest message in the spool.", ["lane"], registry=registry
+        )
+        self.spool_full = Gauge(
+            "anxin_spool_full",
+            "1 while the spool takes nothing: messages wait at the broker, unacknowledged.",
+            ["lane"],
+            registry=registry,
+        )
+        self.spool_appended = Counter(
+            "anxin_spool_appended_total", "Messages written to the spool.", ["lane"], registry=registry
+        )
+        self.spool_drained = Counter(
+            "anxin_spool_drained_total", "Messages of the spool that are in the database.", ["lane"], registry=registry
+        )
+        self.spool_damaged = Counter(
+            "anxin_spool_damaged_total",
+            "Stretches of spool files that could not be read.",
+            ["lane"],
+            registry=registry,
+        )
+        self.unaccounted = Gauge(
+            "anxin_ingest_unaccounted_messages",
+            "Messages taken from the session that are neither settled, held, waiting nor spooled: always 0.",
+            ["lane"],
+            registry=registry,
+        )

@@ -1,14 +1,9 @@
 """The directory as a lane sees it: a device created a moment ago is known, an invented one costs little."""
 
-import asyncio
-import logging
 import time
 from collections.abc import Callable
 
-from core.store.pool import is_retryable
 from registry.directory import Directory, DirectoryCache
-
-log = logging.getLogger(__name__)
 
 _LEAST_PAUSE_S = 1.0
 
@@ -24,22 +19,18 @@ class RegistryView:
     def current(self) -> Directory:
         return self._cache.current
 
+    @property
+    def loaded(self) -> bool:
+        """Before that every device would be a stranger."""
+        return self._cache.loaded.is_set()
+
     async def renewed(self) -> bool:
         """Called about a stranger: True after a fresh look at the registry, False when the last one is too recent.
 
-        With the database away it waits: a stranger cannot be told from a device created a moment ago, and nothing
-        could be committed meanwhile anyway.
+        Raises what the database raises: while it is away a stranger cannot be told from a device created a moment ago.
         """
-        if self._monotonic() - self._refreshed < _LEAST_PAUSE_S and self._cache.loaded.is_set():
+        if self._monotonic() - self._refreshed < _LEAST_PAUSE_S and self.loaded:
             return False
-        while True:
-            try:
-                await self._cache.refresh()
-            except Exception as error:
-                if not is_retryable(error):
-                    raise
-                log.warning("the registry does not answer", extra={"action": "ingest.registry_away"})
-                await asyncio.sleep(_LEAST_PAUSE_S)
-            else:
-                self._refreshed = self._monotonic()
-                return True
+        await self._cache.refresh()
+        self._refreshed = self._monotonic()
+        return True

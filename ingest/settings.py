@@ -1,7 +1,10 @@
 """Settings of an ingest worker."""
 
+from pathlib import Path
+
 from pydantic import Field
 
+from core.runtime.places import default_data_dir
 from core.runtime.settings import BrokerSettings, DatabaseSettings, LogSettings
 
 
@@ -49,7 +52,42 @@ class IngestSettings(DatabaseSettings, BrokerSettings, LogSettings):
     )
     ingest_alarm_retry_max_seconds: float = Field(default=1, ge=0.05, le=5, description="The same for alarms.")
     ingest_write_timeout_seconds: float = Field(
-        default=30, ge=1, le=300, description="A batch not committed by then counts as a database that is away."
+        default=30,
+        ge=1,
+        le=300,
+        description="A telemetry batch not committed by then counts as a database that is away.",
+    )
+    ingest_alarm_write_timeout_seconds: float = Field(
+        default=3, ge=0.5, le=30, description="The same for alarms; they go to the spool then."
+    )
+    ingest_spool_dir: Path = Field(
+        default_factory=lambda: default_data_dir() / "spool",
+        description="Folder below which each worker keeps what the database does not take; /var/lib/anxin/spool for "
+        "root, else in the user's data folder.",
+    )
+    ingest_spool_max_bytes: int = Field(
+        default=4 * 1024**3,
+        ge=1024 * 1024,
+        le=1024**4,
+        description="Most that one worker's telemetry may take of the spool; alarms come on top, up to as much.",
+    )
+    ingest_spool_segment_bytes: int = Field(
+        default=16 * 1024 * 1024,
+        ge=64 * 1024,
+        le=64 * 1024 * 1024,
+        description="Size at which a file of the spool is closed and the next one begun.",
+    )
+    ingest_spool_after_seconds: float = Field(
+        default=1,
+        ge=0,
+        le=60,
+        description="How long the database must refuse before telemetry goes to the spool; alarms go at once.",
+    )
+    ingest_spool_min_free_bytes: int = Field(
+        default=512 * 1024 * 1024,
+        ge=0,
+        le=1024**4,
+        description="What the spool leaves free on its disk, which may be the database's; for alarms a tenth of it.",
     )
     ingest_stop_seconds: float = Field(
         default=8, ge=0, le=60, description="Time a stopping worker has to commit what it holds; the rest comes again."
@@ -61,3 +99,8 @@ class IngestSettings(DatabaseSettings, BrokerSettings, LogSettings):
     ingest_status_port: int = Field(
         default=9101, ge=0, le=65535, description="Port of the status pages; 0 takes a free one."
     )
+
+    @property
+    def spool_folder(self) -> Path:
+        """Of this worker alone."""
+        return self.ingest_spool_dir / f"worker-{self.ingest_worker}"

@@ -42,23 +42,28 @@ async def own_house(private_stack: RunningStack) -> AsyncIterator[House]:
     await made.conn.close()
 
 
-async def test_with_the_database_away_everything_is_kept_unacknowledged_and_stored_afterwards(own_house, private_stack):
+async def test_with_the_database_away_everything_is_on_disk_acknowledged_and_stored_afterwards(
+    own_house, private_stack
+):
     house, folder = own_house, private_stack.data_dir
     async with house.worker(**KEPT) as worker, Device(house.mqtt_url, house.hub) as hub:
         await house.conn.close()
         await asyncio.to_thread(servers.stop_database, folder)
         marks = [await hub.send("telemetry", {"id": f"t{n}", "type": "heart_rate", "value": 70}) for n in range(30)]
         marks += [await hub.send("alarm", {"id": f"a{n}", "type": "sos"}) for n in range(3)]
-        await eventually(lambda: all(lane.trouble for lane in worker.lanes))
+        await eventually(lambda: sum(lane.spool.numbers.messages for lane in worker.lanes) == 33)
+        await eventually(lambda: sum(lane.session.in_flight for lane in worker.lanes) == 0)
         assert hub.receipts == {}
-        assert sum(lane.session.in_flight for lane in worker.lanes) == 33
+        assert all(lane.trouble for lane in worker.lanes)
         assert worker.lanes[0].oldest is not None
         await asyncio.to_thread(servers.start_database, folder)
         for mark in marks:
             answer = await hub.receipt(mark)
             assert answer["accepted"] + answer["duplicate"] == 1
-        assert sum(lane.in_flight for lane in worker.lanes) == 0
-        assert not any(lane.trouble for lane in worker.lanes)
+        await eventually(lambda: not any(lane.trouble for lane in worker.lanes))
+        assert [lane.spool.numbers.messages for lane in worker.lanes] == [0, 0]
+        assert [lane.unaccounted for lane in worker.lanes] == [0, 0]
+        assert list(house.spool_dir.rglob("*.seg")) == []
     house.conn = await AsyncConnection.connect(house.database_url, autocommit=True)
     assert await house.one("SELECT count(*) FROM reading") == 30
     assert await house.one("SELECT count(*) FROM event") == 3
@@ -66,13 +71,13 @@ async def test_with_the_database_away_everything_is_kept_unacknowledged_and_stor
     assert await house.counts("alarm") == {"received": 3, "accepted": 3}
 
 
-async def test_a_worker_stopped_while_the_database_is_away_leaves_its_messages_to_the_next(own_house, private_stack):
+async def test_what_a_worker_put_on_disk_before_it_stopped_is_stored_by_its_next_life(own_house, private_stack):
     house, folder = own_house, private_stack.data_dir
     async with Device(house.mqtt_url, house.hub) as hub:
         async with house.worker(**KEPT, ingest_stop_seconds=0.2) as worker:
             await asyncio.to_thread(servers.stop_database, folder)
             mark = await hub.send("alarm", {"id": "kept", "type": "sos"})
-            await eventually(lambda: worker.lanes[0].trouble)
+            await eventually(lambda: worker.lanes[0].spool.numbers.messages)
         assert hub.receipts == {}
         await asyncio.to_thread(servers.start_database, folder)
         async with house.worker(**KEPT):

@@ -107,7 +107,7 @@ async def test_a_command_that_ran_out_is_never_sent(house, hub):
 
 
 async def test_a_database_of_another_schema_is_refused_with_a_sentence(house):
-    await house.conn.execute("UPDATE schema_migration SET version = 900")
+    await house.conn.execute("UPDATE schema_migration SET version = 900 WHERE version = 1")
     from core.errors import SchemaMismatch
 
     with pytest.raises(SchemaMismatch, match="schema version 900"):

@@ -1,0 +1,125 @@
+"""What a lane is made of, from the settings: session, inbox, connections, spool, drainer."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from core.runtime.clock import Clock
+from core.runtime.mqtt import BrokerAddress, MqttSession
+from ingest.database import LaneDatabase
+from ingest.drain import Drainer
+from ingest.inbox import Inbox
+from ingest.lane import Lane, LaneLimits
+from ingest.metrics import IngestMetrics
+from ingest.registry_view import RegistryView
+from ingest.settings import IngestSettings
+from ingest.settle import Settler
+from ingest.spool import Spool, SpoolLimits
+from ingest.writer import Writer
+
+_RECEIPTS_LIMIT = 50_000
+# A connection that broke while it was idle, or a deadlock, deserves one more attempt; an emergency waits no longer.
+_ALARM_PATIENCE_S = 0.2
+# Alarms may take a part of what telemetry must leave free: a handful of them is worth more than the reserve.
+_ALARM_SHARE_OF_FREE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class LaneParts:
+    """Builds the two lanes of one worker; what must be closed at the end goes on `stack`."""
+
+    settings: IngestSettings
+    broker: BrokerAddress
+    metrics: IngestMetrics
+    clock: Clock
+    view: RegistryView
+    stack: AsyncExitStack
+
+    def lane(self, name: str, *, emergency: bool) -> Lane:
+        settings = self.settings
+        inbox = Inbox(
+            size=settings.ingest_batch_max_events,
+            age_s=0 if emergency else settings.ingest_batch_max_age_ms / 1000,
+            overflow_bytes=settings.ingest_overflow_bytes,
+        )
+        limits = LaneLimits(
+            name,
+            settings.ingest_batch_max_events,
+            settings.ingest_alarm_retry_max_seconds if emergency else settings.ingest_retry_max_seconds,
+            _ALARM_PATIENCE_S if emergency else settings.ingest_spool_after_seconds,
+        )
+        # Closed in reverse: the spool last, because until then something may still have to go into it.
+        spool = self._spool(name, emergency=emergency)
+        session = self.session(name, inbox)
+        return Lane(
+            limits,
+            inbox=inbox,
+            session=session,
+            registry=self.view,
+            settler=self._settler(name, name, emergency=emergency),
+            spool=spool,
+            metrics=self.metrics,
+            clock=self.clock,
+        )
+
+    def drainer(self, lane: Lane, *, emergency: bool, after: Drainer | None = None) -> Drainer:
+        return Drainer(
+            lane,
+            self._settler(lane.limits.name, f"{lane.limits.name} drain", emergency=emergency),
+            worker=self.settings.ingest_worker,
+            registry=self.view,
+            clock=self.clock,
+            after=after,
+        )
+
+    def session(self, name: str, inbox: Inbox | None) -> MqttSession:
+        settings = self.settings
+        expiry, maximum = {
+            "alarm": (settings.ingest_alarm_session_expiry_seconds, settings.ingest_alarm_receive_maximum),
+            "telemetry": (settings.ingest_telemetry_session_expiry_seconds, settings.ingest_telemetry_receive_maximum),
+            "downlink": (0, 10),
+        }[name]
+        session = MqttSession(
+            self.broker,
+            client_id=f"{settings.ingest_client_id_prefix}-{settings.ingest_worker}-{name}",
+            on_messages=inbox.put if inbox is not None else None,
+            session_expiry_s=expiry,
+            receive_maximum=maximum,
+            keep_alive_s=settings.mqtt_keep_alive_seconds,
+            clock=lambda: self.clock.now().timestamp(),
+            outgoing_limit=_RECEIPTS_LIMIT,
+        )
+        self._at_end(session.close)
+        return session
+
+    def _settler(self, name: str, title: str, *, emergency: bool) -> Settler:
+        settings = self.settings
+        database = LaneDatabase(
+            settings.database_url.get_secret_value(),
+            name=f"ingest-{settings.ingest_worker} {title}",
+            emergency=emergency,
+        )
+        self._at_end(database.close)
+        return Settler(
+            name,
+            database,
+            Writer(settings.ingest_worker, emergency=emergency),
+            self.metrics,
+            self.clock,
+            settings.ingest_alarm_write_timeout_seconds if emergency else settings.ingest_write_timeout_seconds,
+        )
+
+    def _spool(self, name: str, *, emergency: bool) -> Spool:
+        settings = self.settings
+        share = _ALARM_SHARE_OF_FREE if emergency else 1
+        limits = SpoolLimits(
+            settings.ingest_spool_max_bytes,
+            settings.ingest_spool_segment_bytes,
+            settings.ingest_spool_min_free_bytes // share,
+        )
+        spool = Spool(settings.spool_folder / name, limits)
+        self._at_end(spool.close)
+        return spool
+
+    def _at_end(self, close: Callable[[], Awaitable[None]]) -> None:
+        self.stack.push_async_callback(close)

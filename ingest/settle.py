@@ -1,0 +1,119 @@
+"""A batch into the database, whatever is wrong with some of it: for live messages and for those of the spool."""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from core.contract.event import Rejection
+from core.contract.topics import receipt_topic
+from core.runtime.clock import Clock
+from core.runtime.mqtt import MqttSession
+from core.store.pool import Connection
+from ingest.accounting import Counts, lane_of
+from ingest.database import LaneDatabase
+from ingest.delivery import Delivery, Outcome, Piece
+from ingest.metrics import IngestMetrics
+from ingest.poison import Fault, condemn, fault_of, name_of
+from ingest.receipts import receipt_body, wants_receipt
+from ingest.writer import Writer
+
+log = logging.getLogger(__name__)
+
+# Work of the same transaction: for the spool, how far it is drained.
+Also = Callable[[Connection], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Settler:
+    """One lane's way into the database. `within_s`: a transaction that takes longer counts as a database away."""
+
+    lane: str
+    database: LaneDatabase
+    writer: Writer
+    metrics: IngestMetrics
+    clock: Clock
+    within_s: float
+
+    async def write(self, pieces: Sequence[Piece], dropped: Counts, also: Also | None = None) -> None:
+        """One transaction; if the data is at fault, two with half of it each, down to the one that is.
+
+        Every piece then has its outcome. `also` is done by the last of the transactions. Raises faults of the server
+        (nothing that has no outcome yet is stored, unless the commit's answer was lost) and our own.
+        """
+        try:
+            await self.transaction(pieces, dropped, also)
+            return
+        except Exception as error:
+            if fault_of(error) is not Fault.DATA or not pieces:
+                raise
+            culprit = error
+        if len(pieces) == 1:
+            await self._reject(pieces[0], culprit, also)
+            return
+        middle = len(pieces) // 2
+        await self.write(pieces[:middle], dropped)
+        await self.write(pieces[middle:], Counter(), also)
+
+    async def _reject(self, piece: Piece, error: Exception, also: Also | None) -> None:
+        log.error(
+            "an event that passed the checks cannot be stored: %s",
+            name_of(error),
+            extra={"action": "ingest.poison", "device_id": piece.delivery.device_id, "lane": self.lane},
+        )
+        if type(piece.content) is Rejection and not piece.content.cries:
+            raise error  # not even its dead letter can be stored: nothing of it may be acknowledged
+        condemn(piece, error)
+        await self.write([piece], Counter(), also)
+
+    async def transaction(self, pieces: Sequence[Piece], dropped: Counts, also: Also | None) -> None:
+        began = time.perf_counter()
+        async with self.database.transaction(within_s=self.within_s) as conn:
+            if also is not None:
+                await also(conn)  # before the writer, whose last statement takes the counter everybody waits for
+            written = await self.writer.write(conn, pieces, dropped, now=self.clock.now())
+        self.writer.committed(pieces, written)
+        dropped.clear()
+        self._measure(pieces, written.counts, time.perf_counter() - began)
+
+    def _measure(self, pieces: Sequence[Piece], counts: Counts, seconds: float) -> None:
+        lane, metrics = self.lane, self.metrics
+        for (of_lane, outcome), events in counts.items():
+            metrics.events.labels(of_lane, outcome).inc(events)
+        for piece in pieces:
+            if piece.outcome is Outcome.REJECTED and type(piece.content) is Rejection:
+                metrics.rejected.labels(lane_of(piece.delivery.kind), piece.content.reason).inc()
+        metrics.batch.labels(lane).observe(len(pieces))
+        metrics.commit.labels(lane).observe(seconds)
+        if pieces:
+            received = pieces[0].delivery.message.received_at
+            metrics.lag.labels(lane).observe(max(0.0, self.clock.now().timestamp() - received))
+
+    def answer(self, session: MqttSession, deliveries: Sequence[Delivery]) -> None:
+        """The receipts that were asked for, after the commit; then the batch is let go of."""
+        now = self.clock.now()
+        for delivery in deliveries:
+            wanted = wants_receipt(delivery)
+            body = receipt_body(delivery, now) if wanted else None
+            if body is not None:
+                sent = session.publish_nowait(
+                    receipt_topic(delivery.device_id),
+                    body,
+                    qos=1,
+                    correlation_data=delivery.message.correlation_data,
+                )
+                # An unsent receipt is no loss: the device sends again and hears "duplicate".
+                self.metrics.receipts.labels("sent" if sent else "unsent").inc()
+            elif wanted is not None:
+                self.metrics.receipts.labels("ignored").inc()
+            # Deliveries and pieces know each other: without the ring they are freed at once, and the garbage
+            # collector, which stops both lanes, finds nothing to do.
+            delivery.pieces.clear()
+
+
+async def pause(seconds: float, longest: float) -> float:
+    """Sleep, and say how long to sleep the next time."""
+    await asyncio.sleep(seconds)
+    return min(seconds * 2, longest)
