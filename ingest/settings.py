@@ -60,10 +60,10 @@ class IngestSettings(DatabaseSettings, BrokerSettings, LogSettings):
     ingest_alarm_write_timeout_seconds: float = Field(
         default=3, ge=0.5, le=30, description="The same for alarms; they go to the spool then."
     )
-    ingest_spool_dir: Path = Field(
-        default_factory=lambda: default_data_dir() / "spool",
-        description="Folder below which each worker keeps what the database does not take; /var/lib/anxin/spool for "
-        "root, else in the user's data folder.",
+    ingest_spool_dir: Path | None = Field(
+        default=None,
+        description="Folder below which each worker keeps what the database does not take. Unset: /var/lib/anxin/spool "
+        "for root, else spool in the user's data folder.",
     )
     ingest_spool_max_bytes: int = Field(
         default=4 * 1024**3,
@@ -103,4 +103,4 @@ class IngestSettings(DatabaseSettings, BrokerSettings, LogSettings):
     @property
     def spool_folder(self) -> Path:
         """Of this worker alone."""
-        return self.ingest_spool_dir / f"worker-{self.ingest_worker}"
+        return (self.ingest_spool_dir or default_data_dir() / "spool") / f"worker-{self.ingest_worker}"

@@ -5,6 +5,7 @@ import logging
 import os
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -287,7 +288,9 @@ class SpoolFiles:
     def _set_aside(self, path: Path) -> None:
         folder = self.folder / "damaged"
         folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
-        path.rename(folder / f"{path.stem}-{time.time_ns()}.seg")  # numbers begin again when the spool was empty
+        with suppress(FileNotFoundError):
+            # Numbers begin again when the spool was empty: nothing that was kept before may be overwritten.
+            path.rename(folder / f"{path.stem}-{time.time_ns()}.seg")
 
     def _look_at_oldest(self) -> None:
         self._oldest = None

@@ -103,7 +103,10 @@ def read(segment: Segment, offset: int, *, limit: int = _CHUNK) -> tuple[list[Pl
 
     At least one record, unless only damage is left.
     """
-    descriptor = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return [], segment.end, 1
     try:
         while True:
             wanted = min(limit, segment.end - offset)

@@ -45,6 +45,7 @@ class Addresses:
             "ANXIN_API_DEMO": "true",
             "ANXIN_BROKER_PASSWORD_FILE": str(self.stack.passwd_file),
             "ANXIN_ACCESS_SEAL_HEAD_FILE": str(self.stack.data_dir / "access-seal-head"),
+            "ANXIN_INGEST_SPOOL_DIR": str(self.stack.data_dir / "spool"),
             "PYTHONUNBUFFERED": "1",
             **self._port_of(part),
             **self.overrides.get(EVERY_PART, {}),
