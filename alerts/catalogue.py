@@ -70,6 +70,13 @@ RULE_TEXTS: Mapping[str, RuleText] = {
         _text("设备被拆动", "Device tampered with"),
         _text("设备报告被拆动或移位，可能已失去保护。", "A device reports tampering. It may not protect anybody now."),
     ),
+    "device_flood": RuleText(
+        _text("设备上报过于频繁", "Device sends too much"),
+        _text(
+            "设备长时间超量上报，超出部分已拒收（报警不受影响），可能已失去保护，请安排检修。",
+            "A device keeps sending far more than it may: the excess is refused, alarms are not. Have it looked at.",
+        ),
+    ),
     "unreadable_alarm": RuleText(
         _text("无法识别的报警", "Unreadable alarm"),
         _text(

@@ -1,6 +1,6 @@
 """Whose message it is: the publishing device, its children, their life cycle; then the key of every piece.
 
-Pure, but for the counter of nameless alarms. Rate limits per effective device belong into `_judge`.
+Pure, but for the counter of nameless alarms. What is above a device's rate is refused by `ingest.throttle`.
 """
 
 from core.contract import control
@@ -40,6 +40,7 @@ def admit(delivery: Delivery, directory: Directory) -> None:
         delivery.pieces = [_control_piece(delivery)]
         return
     decoded = decode(delivery.message.payload, lane, delivery.received)
+    delivery.sent_at = decoded.sent_at
     problem = publisher_problem(entry)
     if problem is not None:
         decoded = refuse_whole(decoded, *problem)

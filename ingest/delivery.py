@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from core.contract.control import LinkWord, ResultWord
-from core.contract.event import Event, Micros, Rejection
+from core.contract.event import Event, Micros, Rejection, Stated
 from core.contract.topics import Kind
 from core.runtime.mqtt import Message
+from ingest.limits import FloodNews
 from registry.directory import DeviceEntry
 
 
@@ -46,6 +47,7 @@ class Piece:
 class Delivery:
     """One received message. `entry` is the publishing device; None when the registry does not know it.
 
+    `sent_at`: the message's own time. `floods`: what became known of devices above their rate when it came.
     `stranger`: it comes from, or speaks of, a device that the directory at hand does not hold.
     """
 
@@ -54,8 +56,10 @@ class Delivery:
     kind: Kind | None
     received: Micros
     entry: DeviceEntry | None = None
+    sent_at: Stated = None
     pieces: list[Piece] = field(default_factory=list)
     stranger: bool = False
+    floods: list[FloodNews] = field(default_factory=list)
 
     @property
     def key_scope(self) -> int:

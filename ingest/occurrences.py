@@ -1,17 +1,22 @@
-"""What a batch tells the alert rules: accepted events that a rule reads, and cries for help that were refused."""
+"""What a batch tells the alert rules: accepted events that a rule reads, cries for help that were refused, floods."""
 
 from collections.abc import Iterable
 
 from alerts.intake import RULED_TYPES, Occurrence
+from alerts.rules.device_flood import DEVICE_FLOOD
 from core.contract.event import Cry, Event, Rejection
 from core.contract.event_time import instant
+from core.contract.keys import unique_key
 from ingest.delivery import Outcome, Piece
+from ingest.limits import FloodNews
 
 
 def occurrences_of(pieces: Iterable[tuple[Piece, Outcome]]) -> list[Occurrence]:
     """In the order of receipt; a duplicate or an echo was told before."""
     found: list[Occurrence] = []
     for piece, outcome in pieces:
+        if piece.delivery.floods and piece is piece.delivery.pieces[0]:
+            found += [_flood(news) for news in piece.delivery.floods]
         content = piece.content
         if outcome is Outcome.ACCEPTED:
             if type(content) is Event and content.type.name in RULED_TYPES:
@@ -19,6 +24,20 @@ def occurrences_of(pieces: Iterable[tuple[Piece, Outcome]]) -> list[Occurrence]:
         elif outcome is Outcome.REJECTED and type(content) is Rejection:
             found += [_uncertain(piece, content, cry) for cry in content.cries]
     return found
+
+
+def _flood(news: FloodNews) -> Occurrence:
+    at = instant(news.at)
+    return Occurrence(
+        device_id=news.device_id,
+        device_no=news.device_no,
+        type=DEVICE_FLOOD,
+        value=news.flooding,
+        at=at,
+        received_at=at,
+        zone=None,
+        key=unique_key(),
+    )
 
 
 def _known(piece: Piece, event: Event) -> Occurrence:

@@ -30,7 +30,7 @@ COPY event (device_no, at, received_at, type, value, zone, key, suspect, clock_s
 COPY position (device_no, at, lat, lng, accuracy_m, source) FROM STDIN (FORMAT BINARY);
 
 -- copy_dead_letter --
-COPY dead_letter (received_at, id, topic, device_id, lane, event_index, reason, detail, payload)
+COPY dead_letter (received_at, id, topic, device_id, lane, event_index, reason, detail, payload, events)
     FROM STDIN (FORMAT BINARY);
 
 -- elect --

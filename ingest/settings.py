@@ -47,6 +47,15 @@ class IngestSettings(DatabaseSettings, BrokerSettings, LogSettings):
     ingest_alarm_session_expiry_seconds: int = Field(
         default=86_400, ge=0, le=7 * 86_400, description="How long the broker keeps alarms for a worker that is away."
     )
+    ingest_device_events_per_second: float = Field(
+        default=50, ge=1, le=100_000, description="Telemetry events a second that one device, child by child, may send."
+    )
+    ingest_device_burst_events: int = Field(
+        default=3000, ge=1, le=10_000_000, description="Events a device that kept still may send at once."
+    )
+    ingest_flood_seconds: float = Field(
+        default=60, ge=1, le=3600, description="Excess of so long raises device_flood; so long without any clears it."
+    )
     ingest_retry_max_seconds: float = Field(
         default=5, ge=0.1, le=60, description="Longest pause between telemetry attempts while the database is away."
     )

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from core.contract.event import Event, Micros, Rejection
-from core.contract.event_time import SECOND, instant
-from core.contract.json_text import MAX_BYTES, to_bytes
+from core.contract.event_time import SECOND
+from core.contract.json_text import to_bytes
 from core.domain.event_types import EVENT_TYPES, Storage
-from core.domain.ids import new_id
 from core.domain.metrics import METRIC_BY_NAME
 from ingest import rows
+from ingest.dead_letters import dead_letter_rows
 from ingest.delivery import Outcome, Piece
 
 # Type name -> (metric number, member of the value) of each row a reading becomes.
@@ -40,11 +40,12 @@ def tables_of(pieces: Iterable[tuple[Piece, Outcome]], closed_up_to: Micros) -> 
     A reading before `closed_up_to` is late: the roll-ups of its hour must be computed again.
     """
     tables = Tables()
+    refused: list[tuple[Piece, Rejection]] = []
     for piece, outcome in pieces:
         content = piece.content
         if outcome is Outcome.REJECTED:
             assert type(content) is Rejection
-            tables.dead_letter.append(dead_letter_row(piece, content))
+            refused.append((piece, content))
         elif outcome is Outcome.ACCEPTED and type(content) is Event:
             assert piece.device_no is not None
             storage = content.type.storage
@@ -54,6 +55,7 @@ def tables_of(pieces: Iterable[tuple[Piece, Outcome]], closed_up_to: Micros) -> 
                 tables.event.append(_event_row(piece.device_no, piece, content))
             else:
                 tables.position.append(_position_row(piece.device_no, content))
+    tables.dead_letter = dead_letter_rows(refused)
     return tables
 
 
@@ -91,22 +93,4 @@ def _position_row(device_no: int, event: Event) -> bytes:
         rows.float8(value["lng"]),
         rows.maybe(rows.float4, value.get("accuracy_m")),
         rows.maybe(rows.text, value.get("source")),
-    )
-
-
-def dead_letter_row(piece: Piece, rejection: Rejection) -> bytes:
-    delivery = piece.delivery
-    payload = delivery.message.payload if rejection.index is None else to_bytes(rejection.source)
-    if payload is None:
-        payload = delivery.message.payload
-    return rows.row(
-        rows.time(delivery.received),
-        rows.uuid(new_id(instant(delivery.received))),
-        rows.text(delivery.message.topic),
-        rows.maybe(rows.text, delivery.device_id or None),
-        rows.text(delivery.kind.value if delivery.kind is not None else ""),
-        rows.maybe(rows.int4, rejection.index),
-        rows.text(rejection.reason),
-        rows.text(rejection.detail),
-        rows.raw(payload[:MAX_BYTES]),
     )

@@ -44,7 +44,7 @@ UNION ALL
 SELECT 'dead_letters', 0, booked.n, found.n
 FROM (SELECT coalesce(sum(dead_letters), 0)::bigint AS n FROM ingest_minute
       WHERE minute >= %(since)s AND minute < %(until)s) booked,
-     (SELECT count(*) AS n FROM dead_letter WHERE received_at >= %(since)s AND received_at < %(until)s) found
+     (SELECT coalesce(sum(events), 0) AS n FROM dead_letter WHERE received_at >= %(since)s AND received_at < %(until)s) found
 WHERE booked.n <> found.n
 ORDER BY 1, 2;
 
@@ -60,7 +60,7 @@ WITH booked AS (
     SELECT minute, sum(dead_letters) AS n FROM ingest_minute
     WHERE minute >= %(since)s AND minute < %(until)s GROUP BY minute
 ), letters_found AS (
-    SELECT date_trunc('minute', received_at) AS minute, count(*) AS n FROM dead_letter
+    SELECT date_trunc('minute', received_at) AS minute, sum(events) AS n FROM dead_letter
     WHERE received_at >= %(since)s AND received_at < %(until)s GROUP BY date_trunc('minute', received_at)
 ), missing AS (
     SELECT worker, minute, coalesce(found.n, 0) - coalesce(booked.n, 0) AS keys, 0 AS dead_letters

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from alerts.model import Evidence
 from alerts.occurrence import Occurrence
 from alerts.rules.battery import battery
+from alerts.rules.device_flood import DEVICE_FLOOD, device_flood
 from alerts.rules.fall import elder_ok, fall, fall_suspected
 from alerts.rules.finding import Finding, SingleEventRule, no_boost
 from alerts.rules.hazards import hazard, several_devices
@@ -23,6 +24,7 @@ RULES: Mapping[str, SingleEventRule] = {
     "water_leak": hazard,
     "battery": battery,
     "tamper": tamper,
+    DEVICE_FLOOD: device_flood,
     UNREADABLE_ALARM: unreadable_alarm,
 }
 RULED_TYPES = frozenset(RULES)

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from core.contract.event import UNREADABLE_ALARM, Cry, Decoded, Event, Micros, Refused, Rejection
-from core.contract.event_check import UNREADABLE, Stated, check_event
+from core.contract.event import UNREADABLE_ALARM, Cry, Decoded, Event, Micros, Refused, Rejection, Stated
+from core.contract.event_check import check_event
 from core.contract.event_time import parse_time
 from core.contract.json_text import parse_json
 from core.domain.event_types import Lane
 
 MAX_EVENTS = 1000
+_UNREADABLE = "unreadable"
 
 
 def decode(payload: bytes, lane: Lane, received: Micros) -> Decoded:
@@ -22,7 +23,7 @@ def decode(payload: bytes, lane: Lane, received: Micros) -> Decoded:
     except Refused as refused:
         cries = [Cry(UNREADABLE_ALARM, received, clock_suspect=False)] if lane is Lane.ALARM else []
         return Decoded([], [Rejection(None, refused.reason, refused.detail, cries=cries)])
-    decoded = Decoded([], [])
+    decoded = Decoded([], [], sent_at)
     for index, source in enumerate(sources):
         result = check_event(source, index, lane, received, sent_at)
         if type(result) is Event:
@@ -48,4 +49,4 @@ def _events_of(message: Any) -> tuple[list[Any], Stated]:
     if written is None:
         return events, None
     sent_at = parse_time(written)
-    return events, UNREADABLE if sent_at is None else sent_at
+    return events, _UNREADABLE if sent_at is None else sent_at

@@ -8,6 +8,9 @@ from core.domain.event_types import EventType
 # Microseconds since 1970-01-01 UTC. An int, because a batch compares, groups and packs thousands of them.
 Micros = int
 
+# A time as it was stated: read, or in words when it cannot be read, or None when there was none.
+Stated = Micros | str | None
+
 Reason = Literal[
     "malformed_json",
     "too_large",
@@ -85,8 +88,11 @@ class Rejection:
 
 @dataclass(slots=True)
 class Decoded:
+    """`sent_at` is the message's."""
+
     events: list[Event]
     rejections: list[Rejection]
+    sent_at: Stated = None
 
 
 # An alarm that cannot be read is still an alarm: the rule of this name rings for it.

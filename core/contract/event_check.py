@@ -6,7 +6,7 @@ all that could be read of it.
 
 from typing import Any
 
-from core.contract.event import UNREADABLE_ALARM, Cry, Event, Micros, Refused, Rejection
+from core.contract.event import UNREADABLE_ALARM, Cry, Event, Micros, Refused, Rejection, Stated
 from core.contract.event_time import NEWEST, OLDEST, parse_time, time_in_id
 from core.contract.json_text import storable, storable_text
 from core.domain.event_types import CRIES_FOR_HELP, EVENT_TYPE_BY_NAME, EventType, Lane
@@ -14,9 +14,6 @@ from core.domain.values import Shape
 
 MAX_ID_CHARS = 64
 MAX_ZONE_CHARS = 64
-# A time that was stated: parsed, or UNREADABLE, which is not the same as none.
-Stated = Micros | str | None
-UNREADABLE = "unreadable"
 _QUALITY = {None: False, "good": False, "suspect": True}
 
 

@@ -358,7 +358,8 @@ CREATE TABLE dead_letter (
     reason          text NOT NULL,
     detail          text NOT NULL,
     payload         bytea NOT NULL,           -- the rejected event or message, cut at 256 KiB
-    replayed_at     timestamptz
+    replayed_at     timestamptz,
+    events          integer NOT NULL DEFAULT 1 -- rejections it stands for: what is above a device's rate is kept together
 );
 SELECT create_hypertable('dead_letter', 'received_at', chunk_time_interval => INTERVAL '7 days', create_default_indexes => false);
 CREATE INDEX dead_letter_time ON dead_letter (received_at DESC);

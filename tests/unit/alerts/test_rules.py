@@ -17,8 +17,8 @@ def home() -> Home:
     return Home()
 
 
-def test_every_ruled_type_is_one_of_the_contract_or_the_unreadable_alarm():
-    assert RULED_TYPES - EVENT_TYPE_BY_NAME.keys() == {"unreadable_alarm"}
+def test_every_ruled_type_is_one_of_the_contract_or_one_that_ingest_alone_can_say():
+    assert RULED_TYPES - EVENT_TYPE_BY_NAME.keys() == {"unreadable_alarm", "device_flood"}
     assert CRIES_FOR_HELP < RULED_TYPES
 
 
@@ -224,6 +224,13 @@ def test_a_doubtful_battery_says_nothing_and_doubtful_tampering_does(home: Home)
     assert home.hear(event("battery", 3, suspect=True)) == []
     assert home.hear(event("tamper", {"code": "lid"}, suspect=True)) == ["opened"]
     assert home.only.severity is Severity.P2
+
+
+def test_a_flooding_device_is_one_p2_until_it_keeps_to_its_rate(home: Home):
+    assert home.hear(event("device_flood", True)) == ["opened"]
+    assert home.only.severity is Severity.P2
+    assert home.hear(event("device_flood", True, at_s=60)) == []
+    assert home.hear(event("device_flood", False, at_s=120)) == ["closed"]
 
 
 def test_an_unreadable_alarm_is_an_uncertain_p1(home: Home):

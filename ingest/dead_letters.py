@@ -1,0 +1,85 @@
+"""Rejections as rows of dead_letter. Pure.
+
+Each is a row of its own, but for what was above a device's rate: a device that floods at 1,000 events a second for
+hours must cost neither the disk nor its neighbours' time, so all its excess within a batch is kept together, in one
+message that can be replayed like any other. `events` says how many rejections a row stands for.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.contract.event import Micros, Rejection
+from core.contract.event_time import instant
+from core.contract.json_text import MAX_BYTES, to_bytes
+from core.domain.ids import new_id
+from ingest import rows
+from ingest.delivery import Delivery, Piece
+
+RATE_LIMITED = "rate_limited"
+_MINUTE: Micros = 60_000_000
+# Kept well below what a message may hold (256 KiB, 1,000 events), so that a replay can read it.
+_GATHERED_BYTES = 128 * 1024
+_GATHERED_EVENTS = 500
+
+
+@dataclass(slots=True)
+class _Gathered:
+    first: Piece
+    sources: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+
+def dead_letter_rows(refused: Iterable[tuple[Piece, Rejection]]) -> list[bytes]:
+    """Rows in binary COPY form."""
+    packed: list[bytes] = []
+    gathering: dict[tuple[Any, ...], _Gathered] = {}
+    for piece, rejection in refused:
+        source = to_bytes(rejection.source) if rejection.index is not None else None
+        if rejection.reason != RATE_LIMITED or source is None:
+            payload = piece.delivery.message.payload if source is None else source
+            packed.append(_row(piece.delivery, rejection.index, rejection, rejection.detail, payload, 1))
+            continue
+        # The same minute, because the accounts are by minute; the same sent_at, because it may be an event's only time.
+        delivery = piece.delivery
+        group = (delivery.message.topic, delivery.sent_at, delivery.received // _MINUTE)
+        kept = gathering.setdefault(group, _Gathered(piece))
+        kept.sources.append(source)
+        kept.size += len(source)
+        if kept.size > _GATHERED_BYTES or len(kept.sources) >= _GATHERED_EVENTS:
+            packed.append(_gathered_row(gathering.pop(group)))
+    return packed + [_gathered_row(kept) for kept in gathering.values()]
+
+
+def _gathered_row(kept: _Gathered) -> bytes:
+    piece = kept.first
+    rejection = piece.content
+    assert type(rejection) is Rejection
+    if len(kept.sources) == 1:
+        return _row(piece.delivery, rejection.index, rejection, rejection.detail, kept.sources[0], 1)
+    detail = f"{len(kept.sources)} events were above the device's rate."
+    payload = _message(kept.sources, piece.delivery.sent_at)
+    return _row(piece.delivery, None, rejection, detail, payload, len(kept.sources))
+
+
+def _message(sources: Sequence[bytes], sent_at: Micros | str | None) -> bytes:
+    stated = instant(sent_at).isoformat() if isinstance(sent_at, int) else sent_at
+    head = b"" if stated is None else b'"sent_at":' + (to_bytes(stated) or b"null") + b","
+    return b"{" + head + b'"events":[' + b",".join(sources) + b"]}"
+
+
+def _row(
+    delivery: Delivery, index: int | None, rejection: Rejection, detail: str, payload: bytes, events: int
+) -> bytes:
+    return rows.row(
+        rows.time(delivery.received),
+        rows.uuid(new_id(instant(delivery.received))),
+        rows.text(delivery.message.topic),
+        rows.maybe(rows.text, delivery.device_id or None),
+        rows.text(delivery.kind.value if delivery.kind is not None else ""),
+        rows.maybe(rows.int4, index),
+        rows.text(rejection.reason),
+        rows.text(detail),
+        rows.raw(payload[:MAX_BYTES]),
+        rows.int4(events),
+    )
