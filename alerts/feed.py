@@ -23,6 +23,8 @@ QUEUE_EVENTS = 1000
 _READ_EVENTS = 500
 _READ_TIMEOUT_S = 5.0  # a half-open connection answers nothing and fails nowhere
 _RETRY_S = 0.5
+# The pool tries to connect once a request: asking often is what finds the database soon after it is back.
+_CONNECTION_WAIT_S = 2.0
 
 
 class FeedReset(AnxinError):
@@ -40,6 +42,8 @@ class AlertFeed:
         self._started = asyncio.Event()
         self._failure: BaseException | None = None
         self.connected = False
+        self.answered_at: float | None = None
+        """When the database last answered, by the event loop's clock; None before the first time."""
 
     @property
     def position(self) -> int | None:
@@ -100,7 +104,7 @@ class AlertFeed:
             reader.wake()
 
     async def _follow(self, stop: asyncio.Event) -> None:
-        async with self._pool.connection() as conn:
+        async with self._pool.connection(timeout=_CONNECTION_WAIT_S) as conn:
             try:
                 await listen(conn, "alert_event")
                 await self._begin(await highest_seq(conn))
@@ -128,6 +132,7 @@ class AlertFeed:
             events = await events_after(conn, self._position, _READ_EVENTS)
             if not events and await highest_seq(conn) < self._position:
                 raise FeedReset
+        self.answered_at = asyncio.get_running_loop().time()
         for event in events:
             self._position = _next(self._position, event)
             for reader in self._readers:

@@ -22,10 +22,10 @@ from alerts.vocabulary import SubjectKind
 from core.store.pool import Connection
 from registry.attribution import Attribution, attribute
 
-__all__ = ["RULED_TYPES", "UNREADABLE_ALARM", "AlertChange", "Occurrence", "raise_alerts"]
+__all__ = ["NOBODYS", "RULED_TYPES", "UNREADABLE_ALARM", "AlertChange", "Occurrence", "raise_alerts", "subject_of"]
 
 # With these the device stands for nobody we know, whatever else is bound to the publisher.
-_NOBODYS = frozenset({"unknown_child", "unknown_device"})
+NOBODYS = frozenset({"unknown_child", "unknown_device"})
 
 Heard = tuple[Occurrence, Finding]
 
@@ -64,18 +64,18 @@ def _clears_a_device(finding: Finding) -> bool:
 async def _attributed(conn: Connection, heard: Sequence[Heard]) -> list[Hit]:
     attributions = await attribute(conn, [(occurrence.device_id, occurrence.at) for occurrence, _ in heard])
     return [
-        Hit(finding, occurrence, _subject(attribution, finding, occurrence))
+        Hit(finding, occurrence, subject_of(attribution, finding, occurrence))
         for (occurrence, finding), attribution in zip(heard, attributions, strict=True)
     ]
 
 
-def _subject(attribution: Attribution, finding: Finding, occurrence: Occurrence) -> Subject:
+def subject_of(attribution: Attribution, finding: Finding, occurrence: Occurrence) -> Subject:
     """Whom the alert is about. A cry of nobody we know is about the publishing device, in its place's centre, and no
     family is told: it may be somebody else's. A device's own state is about the device, but its elder's family sees it.
     """
     kind, id = SubjectKind(attribution.subject_kind), attribution.subject_id
     elder_id, elder_ids = attribution.elder_id, attribution.elder_ids
-    if occurrence.uncertain in _NOBODYS:
+    if occurrence.uncertain in NOBODYS:
         kind, id, elder_id, elder_ids = SubjectKind.DEVICE, occurrence.device_id, None, ()
     elif finding.about_device:
         kind, id = SubjectKind.DEVICE, occurrence.device_id

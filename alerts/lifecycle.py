@@ -88,12 +88,13 @@ def _by(actor: Actor, kind: EventKind, now: datetime, **detail: Any) -> AlertEve
     return AlertEvent(kind, now, ActorKind.ACCOUNT, str(actor.id), told)
 
 
-def _acknowledge(alert: Alert, actor: Actor, _body: Body, now: datetime) -> AlertChange:
+def _acknowledge(alert: Alert, actor: Actor, body: Body, now: datetime) -> AlertChange:
     # Taking a fall whose elder still had time to answer ends the waiting: a person looks now.
     clocks = alert.clocks or start_clocks(alert.severity, alert.opened_at)
     return changed(
         alert,
-        _by(actor, EventKind.ACKNOWLEDGED, now),
+        # Set by the platform alone: it was taken before it could be written down, under this id.
+        _by(actor, EventKind.ACKNOWLEDGED, now, provisional_id=body.get("provisional_id")),
         status=Status.ACKNOWLEDGED,
         owner=Owner(actor.id, actor.name, now),
         clocks=done(clocks, Leg.ACKNOWLEDGE, now, str(actor.id)),

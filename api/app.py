@@ -13,6 +13,7 @@ from api.alert_view import AlertViews
 from api.background import background
 from api.document import Application
 from api.edge import Edge
+from api.emergency.path import EmergencyPath
 from api.labels import ElderLabels
 from api.live.hub import LiveHub
 from api.routes import API_ROUTERS, ROOT_ROUTERS
@@ -60,7 +61,9 @@ def make_services(settings: ApiSettings, pool: Pool, live_pool: Pool, now: Now) 
     keyring = Keyring.from_settings(settings)
     views = AlertViews(ElderLabels(keyring))
     hub = LiveHub(live_pool, views, now)
-    return ApiServices(settings, pool, live_pool, keyring, now, views, hub, NameIndex(keyring))
+    emergency = EmergencyPath(settings, pool, live_pool, keyring, now, hub)
+    hub.provisional_id_of = emergency.provisional_id_of
+    return ApiServices(settings, pool, live_pool, keyring, now, views, hub, NameIndex(keyring), emergency)
 
 
 async def _check_database(pool: Pool) -> None:

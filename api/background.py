@@ -1,4 +1,4 @@
-"""What an API process does beside answering: follow the alert feed, beat, watch access, tidy up.
+"""What an API process does beside answering: follow the alert feed and the alarm lane, beat, watch access, tidy up.
 
 A task that ends by itself ends the process: a console that is connected to a feed that stands still looks fine and
 is blind, the worst thing this program could do.
@@ -14,9 +14,11 @@ from typing import Any
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from alerts import store as alert_store
 from alerts.feed import AlertFeed
-from alerts.store import highest_seq
+from alerts.scope import NOTHING
 from api import store
+from api.live.frames import provisional_frame
 from api.live.watch import AccessWatch
 from api.services import ApiServices
 from api.sign_in import FORGET_AFTER
@@ -38,7 +40,8 @@ async def background(services: ApiServices, failed: Callable[[BaseException], No
     settings = services.settings
     async with services.pool.connection() as conn:
         # Before any socket can have read a snapshot: so whatever is newer than a snapshot is published to it.
-        beginning = await highest_seq(conn)
+        alerts, beginning = await alert_store.live(conn, {**NOTHING, "scope_everything": True})
+    services.hub.mirror.begin(alerts, beginning, services.now())
     feed = AlertFeed(services.live_pool, settings.live_poll_seconds)
     watch = AccessWatch(services.live_pool, services.hub, services.now)
     work: dict[str, Coroutine[Any, Any, None]] = {
@@ -47,6 +50,9 @@ async def background(services: ApiServices, failed: Callable[[BaseException], No
         "beat": services.hub.beat(stop, settings.live_heartbeat_seconds),
         "watch": watch.run(stop, settings.live_access_check_seconds),
         "tidy": _tidy(services, stop),
+        "emergency": services.emergency.run(stop, feed),
+        "scope map": services.emergency.places.run(stop),
+        "debts": services.emergency.debts.run(stop),
     }
 
     def ended(task: asyncio.Task[None]) -> None:
@@ -60,7 +66,8 @@ async def background(services: ApiServices, failed: Callable[[BaseException], No
         yield
     finally:
         stop.set()
-        tasks["follow"].cancel()  # it waits for the next event, not for the stop
+        for name in ("follow", "debts"):  # they wait for the next event, not for the stop
+            tasks[name].cancel()
         _, late = await asyncio.wait(tasks.values(), timeout=STOP_WAIT_S)
         for task in late:
             task.cancel()
@@ -68,8 +75,15 @@ async def background(services: ApiServices, failed: Callable[[BaseException], No
 
 
 async def _follow(services: ApiServices, feed: AlertFeed, after: int) -> None:
+    """Hand each event to the consoles; first to the emergency path, which may have rung it before it was stored."""
+    emergency = services.emergency
     async for event in feed.subscribe(after):
-        await services.hub.publish(event)
+        match = emergency.saw(event)
+        ended = None
+        if match is not None:
+            provisional = match.provisional
+            ended = provisional_frame(provisional.id, services.now(), emergency.ended(provisional))
+        await services.hub.publish(event, ended)
 
 
 async def _tidy(services: ApiServices, stop: asyncio.Event) -> None:

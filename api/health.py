@@ -10,6 +10,8 @@ from api.services import ApiServices
 from core.runtime.mqtt_url import parse_broker_url
 from core.runtime.status import Check
 
+_AWAY = "the database does not answer; emergencies still ring"
+
 
 def checks(services: ApiServices) -> Mapping[str, Check]:
     return {
@@ -20,6 +22,8 @@ def checks(services: ApiServices) -> Mapping[str, Check]:
 
 
 async def _database(services: ApiServices) -> str | None:
+    if services.emergency.degraded:
+        return _AWAY  # asking again would only wait
     async with services.pool.connection() as conn:
         await store.ping(conn)
     return None
@@ -39,6 +43,8 @@ async def _broker(services: ApiServices) -> str | None:
 
 
 async def _engine(services: ApiServices) -> str | None:
+    if services.emergency.degraded:
+        return _AWAY
     async with services.pool.connection() as conn:
         at = await store.newest_pulse(conn, "engine")
     if at is None:

@@ -22,3 +22,16 @@ SHOWN_DELAY = Histogram(
     "From the moment an alert event carries to a console's word that it is on the screen.",
     buckets=(0.05, 0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 30),
 )
+ALARMS_HEARD = Counter("anxin_emergency_cries_total", "Cries for help heard on the alarm lane by this process.")
+PROVISIONAL = Counter(
+    "anxin_emergency_provisional_total",
+    "What became of cries that rang before they were stored: raised, matched, already_stored, unmatched.",
+    ["outcome"],
+)
+PROVISIONAL_LIVE = Gauge("anxin_emergency_provisional_alerts", "Alerts on the consoles that are not stored.")
+PROVISIONAL_DELAY = Histogram(
+    "anxin_emergency_provisional_delay_seconds",
+    "From the receipt of a cry to its provisional frame in the socket queues.",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 1.25, 1.5, 2, 3, 5, 10),
+)
+DATABASE_AWAY = Gauge("anxin_emergency_database_away", "1 while the database does not answer this process.")

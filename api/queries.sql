@@ -101,3 +101,9 @@ SELECT max(at) FROM component_pulse WHERE component LIKE %(like)s;
 
 -- ping --
 SELECT 1;
+
+-- stored_keys --
+-- Which of these event keys ingest has entered.
+SELECT k.device_no, k.key
+FROM unnest(%(device_nos)s::integer[], %(keys)s::bytea[]) AS k (device_no, key)
+JOIN event_key e ON e.device_no = k.device_no AND e.key = k.key;

@@ -8,6 +8,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from api.alert_view import AlertViews
+from api.emergency.path import EmergencyPath
 from api.live.hub import LiveHub
 from api.settings import ApiSettings
 from core.runtime.clock import Now
@@ -31,6 +32,7 @@ class ApiServices:
     views: AlertViews
     hub: LiveHub
     names: NameIndex
+    emergency: EmergencyPath
     # Argon2 takes 64 MB and a core each: a flood of sign-ins must not take the machine from the alerts.
     password_checks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 

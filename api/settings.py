@@ -9,7 +9,7 @@ from core.runtime.settings import BrokerSettings, DatabaseSettings, KeySettings,
 
 
 class ApiSettings(DatabaseSettings, BrokerSettings, KeySettings, LogSettings):
-    """The API process. Broker settings serve the readiness check and, later, the emergency path."""
+    """The API process. Broker settings serve the readiness check and the emergency path."""
 
     api_host: str = Field(default="127.0.0.1", description="Address the API listens on; a name or an IP address.")
     api_port: int = Field(default=8080, ge=0, le=65535, description="TCP port of the API; 0 takes a free one.")
@@ -54,10 +54,29 @@ class ApiSettings(DatabaseSettings, BrokerSettings, KeySettings, LogSettings):
         default=2, ge=0.1, le=4, description="Pause between checks of every connected account's scope and session."
     )
     live_database_connections: int = Field(
-        default=4, ge=3, le=50, description="Connections kept for the live stream, beside those for requests."
+        default=6, ge=4, le=50, description="Connections kept for the live stream, beside those for requests."
     )
     live_poll_seconds: float = Field(
         default=0.5, ge=0.05, le=10, description="Poll for alert events beside NOTIFY: the worst added delay."
+    )
+
+    emergency_wait_ms: int = Field(
+        default=1000,
+        ge=100,
+        le=10_000,
+        description="How long an alarm may take to be stored before it rings as provisional.",
+    )
+    emergency_kept_seconds: int = Field(
+        default=3600,
+        ge=60,
+        le=86_400,
+        description="How long a provisional alert that somebody took is shown though it is never stored.",
+    )
+    emergency_map_refresh_seconds: float = Field(
+        default=60,
+        ge=1,
+        le=60,
+        description="Longest age of what the emergency path knows of devices and elders, beside notifications.",
     )
 
     engine_cycle_max_seconds: float = Field(

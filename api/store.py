@@ -180,5 +180,12 @@ async def newest_pulse(conn: Connection, prefix: str) -> datetime | None:
     return row[0] if row else None
 
 
+async def stored_keys(conn: Connection, keys: Collection[tuple[int, bytes]]) -> set[tuple[int, bytes]]:
+    """Those of (publishing device's number, event key) that ingest has entered."""
+    params = {"device_nos": [no for no, _ in keys], "keys": [key for _, key in keys]}
+    cursor = await conn.execute(_SQL["stored_keys"].encode(), params)
+    return {(no, bytes(key)) for no, key in await cursor.fetchall()}
+
+
 async def ping(conn: Connection) -> None:
     await _one(conn, "ping")

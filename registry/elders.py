@@ -182,14 +182,18 @@ async def reveal(
 
 async def labels(conn: Connection, keyring: Keyring, elder_ids: Iterable[UUID]) -> dict[UUID, ElderLabel]:
     """Masked names for alert lists, whose rows were scoped before; unknown ids are left out."""
+    return {row["id"]: label_of(keyring, row) for row in await label_rows(conn, elder_ids)}
+
+
+async def label_rows(conn: Connection, elder_ids: Iterable[UUID]) -> list[Row]:
+    """What `label_of` opens later, still cipher text; unknown ids are left out."""
     ids = list(set(elder_ids))
-    if not ids:
-        return {}
-    rows = await fetch_all(conn, load_queries(*_FILE)["elder_labels"], {"ids": ids})
-    return {
-        row["id"]: ElderLabel(_masked(keyring, row, "name") or "***", _open(keyring, row, "building"), row["elder_no"])
-        for row in rows
-    }
+    return await fetch_all(conn, load_queries(*_FILE)["elder_labels"], {"ids": ids}) if ids else []
+
+
+def label_of(keyring: Keyring, row: Mapping[str, Any]) -> ElderLabel:
+    opened = dict(row)
+    return ElderLabel(_masked(keyring, opened, "name") or "***", _open(keyring, opened, "building"), row["elder_no"])
 
 
 async def _may_write_at(conn: Connection, scope: Scope, centre_id: UUID) -> None:

@@ -17,7 +17,7 @@ TOPICS = (
 )
 _CLOSE_CODES = (
     "Close codes: 4401 token, 4403 scope changed, 4408 no first message, 4429 too slow (reason: the seq to resume "
-    "after), 1012 the server restarts, 1013 the database does not answer."
+    "after), 1012 the server restarts, 1013 the database does not answer and this process has not seen the account."
 )
 
 

@@ -6,6 +6,7 @@ for speed, so their shapes are written here and a test compares them with those 
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,6 +22,19 @@ class _Frame(BaseModel):
     model_config = ConfigDict(extra="allow")  # a newer platform may say more than this document
 
 
+Degraded = Annotated[
+    Literal[True] | None,
+    Field(description="Said while the database does not answer: new emergencies still ring, as provisional alerts."),
+]
+
+
+class ProvisionalAlert(AlertObject):
+    """An alert that only the API process knows: `id` is its provisional id, `alert_no` and `seq` are 0. Closed with
+    `already_stored`, `stored` or `never_stored` it is over."""
+
+    provisional_id: UUID
+
+
 class Hello(_Frame):
     """The first frame: the live alerts the caller may see, as one consistent snapshot at `seq`."""
 
@@ -29,6 +43,7 @@ class Hello(_Frame):
     server_time: datetime
     build: str
     reset: bool = Field(description="True: the frames asked for are not kept any more, begin again from `alerts`.")
+    degraded: Degraded = None
     alerts: list[AlertObject]
 
 
@@ -39,15 +54,32 @@ class AlertFrame(_Frame):
     seq: Seq
     prev: Seq = Field(description="The last seq sent on this stream to this caller.")
     at: datetime
+    provisional_id: UUID | None = Field(
+        default=None,
+        description="Of a cry: the id under which it may have rung before it was stored. Replace that row.",
+    )
     data: AlertObject
 
 
+class ProvisionalFrame(_Frame):
+    """An emergency that is not stored: the database does not answer, or ingest has not stored it for a second. It
+    comes again with every further press and when somebody takes it; it does not move `seq`."""
+
+    type: Literal["alert.provisional"]
+    seq: None
+    provisional_id: UUID
+    stored: bool = Field(description="False until its last word, which may be that it is stored.")
+    at: datetime
+    data: ProvisionalAlert
+
+
 class Heartbeat(_Frame):
-    """Every 15 s. `seq` is the caller's position: another number held means a gap."""
+    """Every 15 s, and when `degraded` changes. `seq` is the caller's position: another number held means a gap."""
 
     type: Literal["heartbeat"]
     seq: Seq
     server_time: datetime
+    degraded: Degraded = None
 
 
 class Pong(_Frame):
@@ -56,6 +88,7 @@ class Pong(_Frame):
     type: Literal["pong"]
     seq: Seq
     server_time: datetime
+    degraded: Degraded = None
     build: str
 
 
@@ -69,6 +102,7 @@ class Error(_Frame):
 SENT: dict[str, type[BaseModel]] = {
     "live_hello": Hello,
     "live_alert": AlertFrame,
+    "live_provisional": ProvisionalFrame,
     "live_heartbeat": Heartbeat,
     "live_pong": Pong,
     "live_error": Error,

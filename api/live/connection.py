@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
@@ -10,14 +11,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api.live import frames
 from api.live.client import ClientFrame, FrameError, read_frame
-from api.live.frames import Close, Frame, Signal
+from api.live.frames import Close, Frame, ProvisionalFrame, Signal
 from api.tokens import AccessToken
 from core.runtime.clock import Now
 from registry.access import Scope
 
 log = logging.getLogger(__name__)
 
-Item = Frame | Signal | str
+Item = Frame | ProvisionalFrame | Signal | str
 
 
 class LiveConnection:
@@ -38,6 +39,7 @@ class LiveConnection:
         now: Now,
         build: str,
         queue_frames: int,
+        degraded: Callable[[], bool] = lambda: False,
     ) -> None:
         self.id = id
         self.scope = scope
@@ -45,12 +47,14 @@ class LiveConnection:
         self.mark = mark
         self.last = 0
         self.floor = 0
+        self.told: set[UUID] = set()  # provisional ids of what it shows that is not stored
         self.seat: tuple[bool | None, bool | None, int | None] = (None, None, None)
         self.seat_written_at: datetime | None = None
         self._socket = socket
         self._now = now
         self._build = build
         self._queue_frames = queue_frames
+        self._degraded = degraded
         self._queue: deque[Item] = deque()
         self._wake = asyncio.Event()
         self._closing: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
@@ -105,8 +109,13 @@ class LiveConnection:
                 if isinstance(item, Frame):
                     if item.seq > self.floor:
                         await self.send_frame(item)
+                    elif item.ended is not None and item.ended.id in self.told:
+                        await self.send(item.ended.text)
+                elif isinstance(item, ProvisionalFrame):
+                    await self.send(item.text)
                 elif isinstance(item, Signal):
-                    await self.send(frames.signal_text(item, self.last, self._now(), self._build))
+                    degraded = self._degraded()
+                    await self.send(frames.signal_text(item, self.last, self._now(), self._build, degraded=degraded))
                 else:
                     await self.send(item)
             self._wake.clear()

@@ -43,22 +43,52 @@ def _plain(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """An alert event ready to send: its JSON text in two halves around `prev`."""
+    """An alert event ready to send: its JSON text in two halves around `prev`.
+
+    `provisional_id`: what it was called while it was not stored; `ended`: the last word about that one, for a client
+    who got the stored alert with its snapshot already.
+    """
 
     seq: int
     before: str
     after: str
+    provisional_id: UUID | None = None
+    ended: "ProvisionalFrame | None" = None
 
     def text(self, prev: int) -> str:
         return f"{self.before}{prev}{self.after}"
 
 
-def alert_frame(type: str, seq: int, at: datetime, data: Json) -> Frame:
+@dataclass(frozen=True, slots=True)
+class ProvisionalFrame:
+    """An alert that is not stored, as it stands, or its last word."""
+
+    id: UUID
+    text: str
+
+
+def alert_frame(type: str, seq: int, at: datetime, data: Json, provisional_id: UUID | None = None) -> Frame:
     """`data` is the alert in the form of GET /alerts/{id}."""
-    return Frame(seq, f'{{"type":"{type}","seq":{seq},"prev":', f',"at":"{rfc3339(at)}","data":{dumps(data)}}}')
+    before = f'{{"type":"{type}","seq":{seq},"prev":'
+    id = "" if provisional_id is None else f'"provisional_id":"{provisional_id}",'
+    return Frame(seq, before, f',"at":"{rfc3339(at)}",{id}"data":{dumps(data)}}}', provisional_id)
 
 
-def hello(seq: int, now: datetime, build: str, *, reset: bool, alerts: list[Json]) -> str:
+def provisional_frame(id: UUID, at: datetime, data: Json) -> ProvisionalFrame:
+    """`data` has the form of an alert; its id is the provisional one."""
+    body = {
+        "type": "alert.provisional",
+        "seq": None,
+        "provisional_id": str(id),
+        "stored": data["stored"],
+        "at": rfc3339(at),
+        "data": data,
+    }
+    return ProvisionalFrame(id, dumps(body))
+
+
+def hello(seq: int, now: datetime, build: str, *, reset: bool, alerts: list[Json], degraded: bool = False) -> str:
+    """`degraded`, here and below, is said only while the database does not answer."""
     return dumps(
         {
             "type": "hello",
@@ -66,14 +96,17 @@ def hello(seq: int, now: datetime, build: str, *, reset: bool, alerts: list[Json
             "server_time": rfc3339(now),
             "build": build,
             "reset": reset,
+            **({"degraded": True} if degraded else {}),
             "alerts": alerts,
         }
     )
 
 
-def signal_text(signal: Signal, seq: int, now: datetime, build: str) -> str:
+def signal_text(signal: Signal, seq: int, now: datetime, build: str, *, degraded: bool = False) -> str:
     """`seq` is the caller's own position, the last one sent on this stream: another number held means a gap."""
     body: Json = {"type": signal.value, "seq": seq, "server_time": rfc3339(now)}
+    if degraded:
+        body["degraded"] = True
     if signal is Signal.PONG:
         body["build"] = build
     return dumps(body)

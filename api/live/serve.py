@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg_pool import PoolTimeout
@@ -12,26 +14,32 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from alerts import store as alert_store
 from api import store
-from api.access import scope_of
+from api.access import remembered_scope, scope_of
 from api.alert_access import alert_params, alert_reader, sees
 from api.alert_view import AlertViews
 from api.live import frames
 from api.live.client import FrameError, Ping, Renewal, Seat, Shown, read_first
 from api.live.connection import LiveConnection, receive_text
-from api.live.frames import Close, Signal
-from api.live.hub import LiveHub
+from api.live.frames import Close, Signal, provisional_frame
+from api.live.hub import LiveHub, sees_provisional
 from api.metrics import CLOSES
 from api.problems import Problem
 from api.services import ApiServices
 from api.tokens import AccessToken, TokenInvalid, read_access_token
 from core.domain.ids import new_id
+from core.errors import Unavailable
+from core.runtime.patience import at_most
 from core.store.pool import is_retryable, transaction
+from registry.access import Scope
 
 log = logging.getLogger(__name__)
 
 BUILD = version("anxin")
 REPLAY_BATCH = 200
 TRY_AGAIN_LATER = 1013
+_READ_WAIT_S = 3.0  # a half-open connection answers nothing and fails nowhere
+
+T = TypeVar("T")
 
 
 class Refused(Exception):
@@ -49,6 +57,15 @@ class Opening:
 
     token: str
     after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The live alerts of a caller at `seq`; `oldest_kept`: the first event that can still be replayed."""
+
+    seq: int
+    oldest_kept: int
+    alerts: list[dict[str, Any]]
 
 
 async def serve(socket: WebSocket, services: ApiServices, hub: LiveHub, views: AlertViews) -> None:
@@ -69,6 +86,10 @@ async def serve(socket: WebSocket, services: ApiServices, hub: LiveHub, views: A
 class _Session:
     def __init__(self, socket: WebSocket, services: ApiServices, hub: LiveHub, views: AlertViews) -> None:
         self.socket, self.services, self.hub, self.views = socket, services, hub, views
+
+    @property
+    def _degraded(self) -> bool:
+        return self.services.emergency.degraded
 
     async def run(self) -> tuple[int, str]:
         opening = await self._opening()
@@ -103,31 +124,59 @@ class _Session:
 
     def _read_token(self, text: str) -> AccessToken:
         secret = self.services.settings.token_secret.get_secret_value()
+        now = self.services.emergency.pulse.token_time(self.services.now)
         try:
-            return read_access_token(text, secret, self.services.now())
+            return read_access_token(text, secret, now)
         except TokenInvalid as error:
             raise Refused(Close.TOKEN, error.code) from None
 
     async def _admit(self, text: str) -> LiveConnection:
         token = self._read_token(text)
-        now = self.services.now()
-        async with transaction(self.services.live_pool) as conn:
-            try:
-                # The mark first: a change between the two reads then closes the socket instead of going unseen.
-                marks = await store.access_marks(conn, [token.account_id], now)
-                scope = await scope_of(conn, token, self.services)
-            except Problem as problem:
-                raise Refused(Close.TOKEN, problem.code) from None
+        scope, mark = await self._scope_and_mark(token)
         return LiveConnection(
             self.socket,
-            id=new_id(now),
+            id=new_id(self.services.now()),
             scope=alert_reader(scope),
             token=token,
-            mark=marks.get(token.account_id, ""),
+            mark=mark,
             now=self.services.now,
             build=BUILD,
             queue_frames=self.services.settings.live_queue_frames,
+            degraded=lambda: self._degraded,
         )
+
+    async def _scope_and_mark(self, token: AccessToken) -> tuple[Scope, str]:
+        """With the database away, from memory, for whoever was here within a token's life: a console that reconnects
+        then must still ring. Its mark is unknown, so the first look after the outage asks it to come again."""
+        found = await self._at_once(self._read_scope(token))
+        if found is not None:
+            return found
+        try:
+            return remembered_scope(token, self.services), ""
+        except Unavailable:
+            raise Refused(TRY_AGAIN_LATER, "unavailable") from None
+
+    async def _read_scope(self, token: AccessToken) -> tuple[Scope, str]:
+        async with transaction(self.services.live_pool) as conn:
+            try:
+                # The mark first: a change between the two reads then closes the socket instead of going unseen.
+                marks = await store.access_marks(conn, [token.account_id], self.services.now())
+                return await scope_of(conn, token, self.services), marks.get(token.account_id, "")
+            except Problem as problem:
+                raise Refused(Close.TOKEN, problem.code) from None
+
+    async def _at_once(self, reading: Coroutine[Any, Any, T]) -> T | None:
+        """What the database says; None when it does not say it in time."""
+        if self._degraded:
+            reading.close()
+            return None
+        try:
+            return await at_most(_READ_WAIT_S, reading)
+        except (psycopg.Error, PoolTimeout, OSError) as error:
+            if not (isinstance(error, PoolTimeout) or is_retryable(error)):
+                raise
+            log.warning("live socket served from memory", extra={"action": "live.from_memory"})
+            return None
 
     async def _serve(self, connection: LiveConnection, after: int | None) -> tuple[int, str]:
         """Snapshot, replay, then three tasks until the first of them ends: reading, writing, being closed."""
@@ -154,19 +203,50 @@ class _Session:
         await connection.write()
 
     async def _begin(self, connection: LiveConnection, after: int | None) -> None:
-        """hello with one snapshot, then the frames after … S if they were asked for and are still kept."""
+        """hello with one snapshot, the frames after … S if they were asked for and are still kept, and what rings here
+        that is not stored."""
+        snapshot = await self._at_once(self._snapshot(connection))
+        if snapshot is None:
+            await self._begin_from_memory(connection, after)
+        else:
+            await self._begin_from_database(connection, after, snapshot)
+        await self._tell_provisional(connection)
+
+    async def _tell_provisional(self, connection: LiveConnection) -> None:
+        emergency = self.services.emergency
+        for provisional in emergency.watch.live:
+            if provisional.id not in connection.told and sees_provisional(connection.scope, provisional):
+                connection.told.add(provisional.id)
+                frame = provisional_frame(provisional.id, self.services.now(), emergency.current(provisional))
+                await connection.send(frame.text)
+
+    async def _begin_from_memory(self, connection: LiveConnection, after: int | None) -> None:
+        """The alerts as the last frame left them: the very state every other console of this process shows."""
+        mirror, emergency = self.hub.mirror, self.services.emergency
+        seq = mirror.seq
+        alerts = [emergency.labelled(alert, elders) for alert, elders in mirror.seen_by(connection.scope)]
+        connection.floor = connection.last = seq
+        reset = after is not None and after != seq
+        now = self.services.now()
+        await connection.send(frames.hello(seq, now, BUILD, reset=reset, alerts=alerts, degraded=True))
+
+    async def _snapshot(self, connection: LiveConnection) -> Snapshot:
         now = self.services.now()
         async with self.services.live_pool.connection() as conn:
             alerts, seq = await alert_store.live(conn, alert_params(connection.scope))
             oldest = await alert_store.oldest_kept_seq(conn)
-            items = await self.views.of_alerts(conn, alerts, now)
+            return Snapshot(seq, oldest, await self.views.of_alerts(conn, alerts, now))
+
+    async def _begin_from_database(self, connection: LiveConnection, after: int | None, snapshot: Snapshot) -> None:
+        seq, most = snapshot.seq, self.services.settings.live_replay_max_events
         resumed = after is not None and frames.can_resume(
-            after, snapshot=seq, oldest_kept=oldest, most=self.services.settings.live_replay_max_events
+            after, snapshot=seq, oldest_kept=snapshot.oldest_kept, most=most
         )
         connection.floor = seq
         connection.last = after if resumed and after is not None else seq
         reset = after is not None and not resumed
-        await connection.send(frames.hello(seq, now, BUILD, reset=reset, alerts=items))
+        now = self.services.now()
+        await connection.send(frames.hello(seq, now, BUILD, reset=reset, alerts=snapshot.alerts))
         if resumed:
             await self._replay(connection, until=seq)
 

@@ -6,14 +6,14 @@ from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from alerts import actions
 from alerts import store as alert_store
 from alerts.vocabulary import LIVE, Action, ActorKind, Severity, Status
-from api.access import Caller
+from api.access import Caller, caller_in_any_case
 from api.alert_access import actor_of, alert_params
 from api.alert_models import (
     AlertObject,
@@ -32,8 +32,8 @@ from api.alert_models import (
 from api.database import Db
 from api.live.frames import dumps
 from api.pagination import CursorText, Limit, Page, bad_cursor, read_cursor, write_cursor
-from api.routing import make_router
-from api.services import Services
+from api.routing import answered_first_by, make_router
+from api.services import Services, services_of
 from api.store import account_names
 from core.errors import FieldError, Invalid
 
@@ -123,7 +123,9 @@ class Acting:
     """One action on one alert by one caller, in the request's transaction."""
 
     def __init__(self, alert_id: UUID, conn: Db, caller: Caller, services: Services) -> None:
-        self._alert_id, self._conn, self._caller, self._services = alert_id, conn, caller, services
+        # Who still holds the id under which it rang before it was stored acts on what it became.
+        self._alert_id = services.emergency.watch.became(alert_id) or alert_id
+        self._conn, self._caller, self._services = conn, caller, services
 
     async def do(self, action: Action, body: BaseModel | None) -> Response:
         """Raises what alerts.actions raises: NotFound first of all, so a stranger learns nothing."""
@@ -136,9 +138,25 @@ class Acting:
 Act = Annotated[Acting, Depends()]
 
 
+async def acknowledge_provisional(request: Request) -> Response | None:
+    """An alert that is not stored is taken in this process, by whoever its token and our memory say is asking. No
+    database and no Idempotency-Key: taking it twice is taking it once."""
+    services = services_of(request)
+    try:
+        provisional = services.emergency.watch.find(UUID(request.path_params["alert_id"]))
+    except ValueError:
+        return None
+    if provisional is None or provisional.stored_as is not None:
+        return None
+    scope = await caller_in_any_case(request, services)
+    return json_answer(services.emergency.acknowledge(provisional, scope))
+
+
 @router.post("/{alert_id}/acknowledge", summary="Take the alert", responses=_ONE)
+@answered_first_by(acknowledge_provisional)
 async def acknowledge(acting: Act, body: Nothing | None = None) -> Response:
-    """The same holder again gets 200; while another person holds it, 409 `alert-held` says who and since when."""
+    """The same holder again gets 200; while another person holds it, 409 `alert-held` says who and since when. An
+    alert with `stored: false` is taken in this process and stored in the caller's name later."""
     return await acting.do(Action.ACKNOWLEDGE, body)
 
 

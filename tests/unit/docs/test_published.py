@@ -133,11 +133,13 @@ def test_the_alert_schema_takes_the_alert_the_code_makes_and_misses_nothing_of_i
 
 def test_the_stream_schemas_take_the_texts_the_api_sends():
     alert = alert_object()
+    provisional = {**alert, "stored": False, "provisional_id": str(ALERT_ID)}
     sent = {
-        "live_hello": frames.hello(7, NOW, "0.1.0", reset=False, alerts=[alert]),
-        "live_alert": frames.alert_frame(EventKind.OPENED, 7, NOW, alert).text(6),
-        "live_heartbeat": frames.signal_text(frames.Signal.HEARTBEAT, 7, NOW, "0.1.0"),
-        "live_pong": frames.signal_text(frames.Signal.PONG, 7, NOW, "0.1.0"),
+        "live_hello": frames.hello(7, NOW, "0.1.0", reset=False, alerts=[alert], degraded=True),
+        "live_alert": frames.alert_frame(EventKind.OPENED, 7, NOW, alert, ALERT_ID).text(6),
+        "live_provisional": frames.provisional_frame(ALERT_ID, NOW, provisional).text,
+        "live_heartbeat": frames.signal_text(frames.Signal.HEARTBEAT, 7, NOW, "0.1.0", degraded=True),
+        "live_pong": frames.signal_text(frames.Signal.PONG, 7, NOW, "0.1.0", degraded=True),
         "live_error": frames.error_text("bad_json"),
     }
     assert set(sent) == set(live_schemas())
