@@ -37,7 +37,8 @@ async def raise_alerts(conn: Connection, occurrences: Sequence[Occurrence], *, n
     one counter, and readers are woken by its commit. The events themselves must be stored before, in the same
     transaction, so that a fall finds an answer that came first. Raises ConfigurationError when there is no centre.
     """
-    heard = [(occurrence, finding) for occurrence in occurrences if (finding := find(occurrence)) is not None]
+    told = (replace(occurrence, told_at=now) for occurrence in occurrences)
+    heard = [(occurrence, finding) for occurrence in told if (finding := find(occurrence)) is not None]
     heard = await _without_idle_clears(conn, heard)
     if not heard:
         return []

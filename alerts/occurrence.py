@@ -13,6 +13,7 @@ class Occurrence:
 
     `at` is the device's time, `received_at` ours. `uncertain` is a reason code of the contract: the event itself was
     rejected, but a cry for help rings anyway. `claimed_device` is the child the publisher named, when it is not known.
+    `told_at` is when the rules hear of it: hours after `received_at`, if the database was away in between.
     """
 
     device_id: str
@@ -27,10 +28,18 @@ class Occurrence:
     clock_suspect: bool = False
     uncertain: str | None = None
     claimed_device: str | None = None
+    told_at: datetime | None = None
+
+    @property
+    def known_at(self) -> datetime:
+        """When anybody could act on it: on its receipt, but for what waited with us so long that this alone is late."""
+        told = self.told_at
+        return told if told is not None and told - self.received_at > DELAYED_AFTER else self.received_at
 
     @property
     def delay(self) -> timedelta:
-        return self.received_at - self.at
+        """Until it was told: to the rules it is the same who kept it so long, the device or we."""
+        return max(self.told_at or self.received_at, self.received_at) - self.at
 
     @property
     def delayed(self) -> bool:

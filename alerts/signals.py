@@ -74,7 +74,9 @@ def open_(
 ) -> AlertChange:
     """A new alert: open, or waiting for the elder's answer if the rule leaves time for one."""
     window = finding.confirm_window
-    received = occurrence.received_at
+    known = occurrence.known_at
+    # The elder's answer may be in the next batch of the same spool: it gets its chance from now on.
+    told = max(occurrence.told_at or known, known)
     pending = window is not None
     alert = Alert(
         id=new_id(now),
@@ -88,16 +90,16 @@ def open_(
         rule_version=finding.rule_version,
         severity=finding.severity,
         status=Status.PENDING_CONFIRM if pending else Status.OPEN,
-        opened_at=received,
+        opened_at=known,
         event_at=occurrence.at,
-        last_pressed_at=min(occurrence.at, received),
+        last_pressed_at=min(occurrence.at, occurrence.received_at),
         evidence=(evidence_of(occurrence),),
         delayed=occurrence.delayed,
         clock_suspect=occurrence.clock_suspect,
         location={"zone": occurrence.zone} if occurrence.zone else None,
-        clocks=() if pending else start_clocks(finding.severity, received),
+        clocks=() if pending else start_clocks(finding.severity, known),
         parent_alert_id=parent,
-        confirm_due_at=confirm_due(occurrence.at, received, window) if window is not None else None,
+        confirm_due_at=confirm_due(occurrence.at, told, window) if window is not None else None,
     )
     kind = EventKind.PENDING if pending else EventKind.OPENED
     return changed(alert, _from_device(kind, occurrence, now))
@@ -109,7 +111,7 @@ def press(alert: Alert, finding: Finding, occurrence: Occurrence, now: datetime)
     severity = finding.severity if finding.severity.is_more_urgent_than(alert.severity) else alert.severity
     clocks = alert.clocks
     if severity is not alert.severity:
-        clocks = retarget(alert.clocks, severity, occurrence.received_at)
+        clocks = retarget(alert.clocks, severity, occurrence.known_at)
     return changed(
         alert,
         _from_device(EventKind.PRESSED, occurrence, now),
@@ -131,7 +133,7 @@ def upgrade(alert: Alert, finding: Finding, occurrence: Occurrence, now: datetim
         alert,
         _from_device(EventKind.UPGRADED, occurrence, now, {"from": alert.severity.value}),
         severity=finding.severity,
-        clocks=retarget(alert.clocks, finding.severity, occurrence.received_at),
+        clocks=retarget(alert.clocks, finding.severity, occurrence.known_at),
         evidence=with_evidence(alert.evidence, evidence_of(occurrence)),
     )
 
@@ -170,7 +172,7 @@ def elder_is_ok(alert: Alert, occurrence: Occurrence, now: datetime) -> AlertCha
             event,
             evidence=evidence,
             severity=Severity.P2,
-            clocks=retarget(alert.clocks, Severity.P2, occurrence.received_at),
+            clocks=retarget(alert.clocks, Severity.P2, occurrence.known_at),
             note=catalogue.CALL_BACK_NOTE["zh-CN"],
         )
     return None

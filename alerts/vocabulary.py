@@ -123,7 +123,7 @@ FALSE_CODES = frozenset(
     }
 )
 
-# An event older than this at its receipt is `delayed` (domain §6.1-6).
+# An event older than this when the rules hear of it is `delayed` (domain §6.1-6).
 DELAYED_AFTER = timedelta(minutes=10)
 # "I am fine" counts for a fall up to this long after it, by the devices' own times.
 ELDER_OK_WINDOW = timedelta(seconds=30)

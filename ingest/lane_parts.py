@@ -1,11 +1,13 @@
 """What a lane is made of, from the settings: session, inbox, connections, spool, drainer."""
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from core.runtime.clock import Clock
 from core.runtime.mqtt import BrokerAddress, MqttSession
+from ingest.classify import SeenKeys
 from ingest.database import LaneDatabase
 from ingest.drain import Drainer
 from ingest.inbox import Inbox
@@ -34,6 +36,7 @@ class LaneParts:
     clock: Clock
     view: RegistryView
     stack: AsyncExitStack
+    seen: dict[str, SeenKeys] = field(default_factory=lambda: defaultdict(SeenKeys))
 
     def lane(self, name: str, *, emergency: bool) -> Lane:
         settings = self.settings
@@ -103,7 +106,7 @@ class LaneParts:
         return Settler(
             name,
             database,
-            Writer(settings.ingest_worker, emergency=emergency),
+            Writer(settings.ingest_worker, emergency=emergency, seen=self.seen[name]),
             self.metrics,
             self.clock,
             settings.ingest_alarm_write_timeout_seconds if emergency else settings.ingest_write_timeout_seconds,

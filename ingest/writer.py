@@ -36,10 +36,11 @@ class Written:
 class Writer:
     """Writes the pieces of one worker and lane. `emergency`: do not wait for rows that others merely keep busy."""
 
-    def __init__(self, worker: int, *, emergency: bool) -> None:
+    def __init__(self, worker: int, *, emergency: bool, seen: SeenKeys | None = None) -> None:
+        """`seen` is shared with the writer of the same lane's spool: a key met by one was met by the worker."""
         self._worker = worker
         self._emergency = emergency
-        self._seen = SeenKeys()
+        self._seen = SeenKeys() if seen is None else seen
 
     async def write(self, conn: Connection, pieces: Sequence[Piece], extra: Counts, *, now: datetime) -> Written:
         """Do all the work of the pieces inside the caller's transaction; sets no outcome, so it may be repeated.
@@ -81,6 +82,9 @@ class Writer:
             again = await self._round(conn, [pieces[number] for number in repeats], received)
             for number, outcome in zip(repeats, again, strict=True):
                 settled[number] = outcome
+        for piece in pieces:
+            # Tried again after a commit whose answer was lost, it may find its own row: that is no other press.
+            piece.insist = False
         return settled
 
     async def _round(self, conn: Connection, pieces: Sequence[Piece], received: Micros) -> list[Outcome]:

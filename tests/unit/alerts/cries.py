@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -28,6 +29,11 @@ def event(
     at = NOON + timedelta(seconds=at_s)
     received = at + timedelta(seconds=late_s)
     return Occurrence(device, 1, kind, value, at, received, more.pop("zone", None), secrets.token_bytes(16), **more)
+
+
+def told(occurrence: Occurrence, *, after_s: float) -> Occurrence:
+    """Received in time, but told to the rules so much later: it was in a spool."""
+    return replace(occurrence, told_at=occurrence.received_at + timedelta(seconds=after_s))
 
 
 def hit(occurrence: Occurrence, subject: Subject = MRS_LI, answer: Occurrence | None = None) -> Hit:

@@ -6,10 +6,10 @@ import pytest
 
 from alerts import catalogue
 from alerts.rules import RULED_TYPES, RULES, find
-from alerts.rules.fall import confirm_due
+from alerts.rules.fall import LEAST_WAIT, confirm_due
 from alerts.vocabulary import Severity, Status
 from core.domain.event_types import CRIES_FOR_HELP, EVENT_TYPE_BY_NAME
-from tests.unit.alerts.cries import HOME, LONELY_HOME, MR_LI, NOON, Home, event, hit, kinds
+from tests.unit.alerts.cries import HOME, LONELY_HOME, MR_LI, NOON, Home, event, hit, kinds, told
 
 
 @pytest.fixture
@@ -218,6 +218,31 @@ def test_late_states_open_nothing_and_clear_nothing(home: Home, kind: str, value
     assert home.hear(event(kind, value, late_s=601)) == []
     home.hear(event(kind, value))
     assert home.hear(event(kind, 90 if kind == "battery" else False, at_s=1, late_s=601)) == []
+
+
+@pytest.mark.parametrize(("kind", "value"), [("battery", 5), ("tamper", True)])
+def test_states_that_waited_with_us_for_hours_open_nothing(home: Home, kind: str, value: object):
+    assert home.hear(told(event(kind, value), after_s=601)) == []
+    assert home.hear(told(event(kind, value), after_s=599)) == ["opened"]
+
+
+def test_a_press_that_waited_with_us_for_hours_rings_now_and_says_how_late(home: Home):
+    home.hear(told(event("sos"), after_s=7200))
+    assert (home.only.delayed, home.only.delayed_s) == (True, 7200)
+    assert home.only.opened_at == NOON + timedelta(hours=2)
+    assert home.only.clocks[0].due_at > home.only.opened_at
+
+
+def test_a_press_that_waited_with_us_for_minutes_counts_from_its_receipt(home: Home):
+    home.hear(told(event("sos"), after_s=300))
+    assert (home.only.delayed, home.only.opened_at) == (False, NOON)
+
+
+@pytest.mark.parametrize("after_s", [120, 7200])
+def test_a_suspected_fall_from_the_spool_leaves_time_for_the_answer_behind_it(home: Home, after_s: float):
+    assert home.hear(told(event("fall_suspected"), after_s=after_s)) == ["pending"]
+    assert home.only.confirm_due_at == NOON + timedelta(seconds=after_s) + LEAST_WAIT
+    assert home.hear(told(event("elder_ok", at_s=10), after_s=after_s)) == ["closed"]
 
 
 def test_a_doubtful_battery_says_nothing_and_doubtful_tampering_does(home: Home):
