@@ -35,6 +35,7 @@ COMMANDS: dict[str, Command] = {
     "simulate": Command("simulators.__main__:main", "simulated homes with hubs and wearables"),
     "replay": Command("simulators.replay_cli:main", "play a recording through the broker"),
     "bench": Command("simulators.bench_cli:main", "measure the running platform beside its limits"),
+    "chaos": Command("simulators.chaos_cli:main", "kill, cut and fill under load, then count what is missing"),
     "place": Command("registry.place_cli:main", "regions and service centres"),
     "account": Command("registry.account_cli:main", "accounts, roles and passwords"),
     "device": Command("registry.device_cli:main", "devices, bindings and credentials"),

@@ -31,6 +31,11 @@ def key_of(event: Event, received: Micros) -> bytes | None:
     return _digest("c", str(received // STEP), event.type.name, event.child, content_of(event))
 
 
+def key_of_id(event_id: str) -> bytes:
+    """The key of every event that names an id, for whoever asks for it by that id."""
+    return _hashed(f"i\0{event_id}")
+
+
 def content_of(event: Event) -> str:
     """Canonical JSON of [value, zone]. Plain numbers, by far the most, are written down without the encoder."""
     value = event.value

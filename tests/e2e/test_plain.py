@@ -16,9 +16,9 @@ import psycopg
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
+from simulators.chaos.proxy import TcpProxy
 from tests.fixtures.browser import Watched, screenshot
 from tests.fixtures.demo import Demo
-from tests.fixtures.proxy import TcpProxy
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser, pytest.mark.timeout(300)]
 

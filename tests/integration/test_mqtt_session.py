@@ -16,9 +16,9 @@ from core.runtime.mqtt import (
     PublishRefused,
     Subscription,
 )
+from simulators.chaos.proxy import TcpProxy
 from stack.servers import RunningStack
 from tests.fixtures.lone_broker import LoneBroker
-from tests.fixtures.proxy import TcpProxy
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

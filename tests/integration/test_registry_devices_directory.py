@@ -11,8 +11,8 @@ import pytest
 from core.store.pool import make_pool
 from registry import device_models, devices
 from registry.directory import PAGE, Directory, DirectoryCache, load_directory
+from simulators.chaos.proxy import TcpProxy
 from tests.fixtures.device_places import NOW
-from tests.fixtures.proxy import TcpProxy
 
 pytestmark = pytest.mark.integration
 

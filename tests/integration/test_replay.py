@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from simulators.chaos.proxy import TcpProxy
 from simulators.recordings.find import find
 from simulators.recordings.survey import Sensor, Survey, survey, walk
 from simulators.replay_devices import Publisher
@@ -16,7 +17,6 @@ from simulators.replay_run import ReplayRun
 from simulators.replay_tally import Tally
 from stack.servers import RunningStack
 from tests.fixtures.ingest_house import House, eventually
-from tests.fixtures.proxy import TcpProxy
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
 

@@ -10,12 +10,12 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from core.domain.fleet import Fleet, FleetChild, FleetHome, FleetMember
+from simulators.chaos.proxy import TcpProxy
 from simulators.fleet_run import FleetRun, Play
 from simulators.homes import Happening
 from simulators.speaker import Speaker
 from stack.servers import RunningStack
 from tests.fixtures.ingest_house import House, eventually, unique
-from tests.fixtures.proxy import TcpProxy
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from core.contract.event_time import SECOND
-from core.contract.keys import STEP, CopyCounter
+from core.contract.keys import STEP, CopyCounter, key_of_id
 from tests.unit.ingest.words import NOW, RECEIVED, delivery, only_piece
 
 AT = NOW.isoformat()
@@ -17,6 +17,10 @@ def key(kind, body, **options):
 
 def test_a_key_has_sixteen_bytes():
     assert len(key("telemetry", {"type": "heartbeat", "id": "a"})) == 16
+
+
+def test_who_knows_only_the_id_finds_the_same_key():
+    assert key("telemetry", {"type": "heartbeat", "id": "门-1"}) == key_of_id("门-1")
 
 
 @pytest.mark.parametrize(

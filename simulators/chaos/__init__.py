@@ -1,0 +1,1 @@
+"""Chaos: parts and servers killed, lines cut, disks filled, while every message is counted."""
