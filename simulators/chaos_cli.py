@@ -26,6 +26,8 @@ It starts platforms of its own in temporary folders and removes them. The kind `
 root, else it is skipped. What is counted and what each kill may lose: docs/durability.md.
 """
 
+_TABLE_COLUMNS = 110  # the eight kinds side by side; a file or a narrow terminal gets them whole, too
+
 
 def main(argv: list[str] | None = None) -> int:
     """0: every nought is one; 1: something was lost, doubled or silent; 2: could not run, one sentence says why."""
@@ -41,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.json:
         sys.stdout.write(json.dumps(told, indent=2) + "\n")
     else:
-        Console().print(table(told), told["settings"])
+        Console(width=max(_TABLE_COLUMNS, Console().width)).print(table(told), told["settings"])
     failed = any(each.failures for each in outcome.rounds)
     sys.stderr.write(verdict(outcome.rounds) + (f"\nlogs: {plan.keep}\n" if failed else "\n"))
     return 1 if failed else 0
