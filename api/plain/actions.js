@@ -33,7 +33,7 @@ const OPERATORS = ["admin", "operator", "shift_supervisor"];
 
 /** The actions that `me` (the answer of GET /me) may take on `alert` now. */
 export function offered(alert, me) {
-  if (!alert.id || alert.status === "closed") return []; // provisional: there is nothing in the database to act on yet
+  if (alert.status === "closed") return [];
   const roles = me?.roles ?? [];
   const held = Boolean(alert.owner) && LIVE.has(alert.status);
   const who = {
@@ -41,5 +41,7 @@ export function offered(alert, me) {
     operator: roles.some((role) => OPERATORS.includes(role)),
     supervisor: roles.includes("shift_supervisor") || roles.includes("admin"),
   };
-  return ACTIONS.filter((action) => (action.name === "note" || who.operator) && action.when(alert, who));
+  // Provisional: there is nothing in the database to act on yet; taking it is remembered and done later.
+  const possible = alert.id ? ACTIONS : ACTIONS.filter((action) => action.name === "acknowledge");
+  return possible.filter((action) => (action.name === "note" || who.operator) && action.when(alert, who));
 }

@@ -15,7 +15,7 @@ const SEAT_MS = 20000;
 const HOME_ZONE = "Asia/Shanghai";
 
 const at = (id) => document.getElementById(id);
-const page = Object.fromEntries(["dead", "who", "link", "sound", "now", "language", "leave", "stale", "deaf", "entry",
+const page = Object.fromEntries(["dead", "who", "link", "sound", "now", "language", "leave", "stale", "away", "deaf", "entry",
   "desk", "counts", "fresh", "empty", "queue", "panel", "say", "tell"].map((id) => [id, at(id)]));
 
 const rows = new Map(); // alert id -> Row
@@ -36,6 +36,7 @@ const stream = new Stream(session, {
   alert: onAlert,
   provisional: onProvisional,
   state: () => { showLink(); draw(); },
+  degraded: showLink,
 });
 const desk = { me: () => session.me, now: () => stream.now(), zone, person, act, choose };
 const panel = new Panel(session, desk, at("panel-title"), page.panel);
@@ -45,7 +46,7 @@ const panel = new Panel(session, desk, at("panel-title"), page.panel);
 function onAlert(frame) {
   const alert = frame.data;
   const before = queue.alerts.get(alert.id);
-  if (alert.provisional_id || frame.provisional_id) queue.drop(alert.provisional_id ?? frame.provisional_id);
+  if (frame.provisional_id) replaceProvisional(frame.provisional_id, alert.id);
   queue.put(alert);
   const again = frame.type === "alert.pressed" && (before?.presses ?? 0) < alert.presses;
   if (again || (frame.type === "alert.opened" && alert.severity === "p0" && queue.waiting().p0.length > 1)) sound.pressed();
@@ -56,11 +57,25 @@ function onAlert(frame) {
 }
 
 function onProvisional(frame) {
-  const alert = { version: 0, evidence: [], ...frame.data, id: null, provisional_id: frame.provisional_id, stored: false };
+  const alert = asProvisional(frame.data, frame.provisional_id);
+  const before = queue.alerts.get(alert.provisional_id);
   queue.put(alert);
-  announce(alert);
+  if (before && before.presses < alert.presses) sound.pressed();
+  if (!before) announce(alert);
   ring();
   draw();
+}
+
+/** An alert that is not stored has no id here, so that nothing asks the database about it. */
+const asProvisional = (data, id) => ({ version: 0, evidence: [], ...data, id: null, provisional_id: id });
+
+/** The stored alert takes the very row of the one that rang before: nothing jumps under the pointer. */
+function replaceProvisional(from, to) {
+  queue.drop(from);
+  const row = rows.get(from);
+  if (!row || rows.has(to)) return;
+  rows.delete(from);
+  rows.set(to, row);
 }
 
 function forgetProvisional() {
@@ -94,11 +109,13 @@ function announce(alert) {
 
 async function act(alert, action, body) {
   try {
-    const answer = await session.call("POST", `/alerts/${alert.id}/${action}`, body);
-    queue.put(answer);
-    setText(page.tell, word("done", { action: word(action) }));
+    const answer = await session.call("POST", `/alerts/${alert.id ?? alert.provisional_id}/${action}`, body);
+    const unstored = answer.stored === false;
+    if (!alert.id && !unstored) replaceProvisional(alert.provisional_id, answer.id);
+    queue.put(unstored ? asProvisional(answer, answer.id) : answer);
+    setText(page.tell, word(unstored ? "done_unstored" : "done", { action: word(action) }));
     draw();
-    panel.refresh(answer);
+    if (!unstored) panel.refresh(answer);
     return null;
   } catch (error) {
     if (error instanceof Unreachable) return word("not_delivered");
@@ -276,6 +293,8 @@ function showLink() {
   setText(page.link, stream.state === "off" ? "" : word(`link_${down ? "down" : stream.state === "live" ? "live" : connecting}`));
   page.stale.hidden = !down;
   page.desk.classList.toggle("veiled", down);
+  page.away.hidden = down || !stream.degraded;
+  setText(page.away, word("away"));
   if (!down) return;
   const since = stream.heard;
   const values = { at: wallTime(since + stream.offset, HOME_ZONE), for: elapsed(Date.now() - since) };

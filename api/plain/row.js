@@ -42,7 +42,7 @@ export class Row {
     setText(this.who, this.desk.person(alert));
     setText(this.why, said(alert, "reason"));
     const happened = Math.abs(Date.parse(alert.opened_at) - Date.parse(alert.event_at)) > 60000 ? ` · ${word("happened", { at: wallTime(alert.event_at, zone) })}` : "";
-    setText(this.when, `${word("opened", { at: wallTime(alert.opened_at, zone) })}${happened} · #${alert.alert_no ?? "–"}`);
+    setText(this.when, `${word("opened", { at: wallTime(alert.opened_at, zone) })}${happened} · #${alert.alert_no || "–"}`);
     setText(this.holder, `${label("statuses", alert.status)} · ${this.holderText()}`);
     this.mark(marksOf(alert));
     this.offerButtons();

@@ -10,7 +10,7 @@ const GRACE_MS = 5000;
 const LONGEST_WAIT_MS = 5000;
 
 export class Stream {
-  /** `on`: {hello(frame), alert(frame), provisional(frame), state(name)} */
+  /** `on`: {hello(frame), alert(frame), provisional(frame), state(name), degraded()} */
   constructor(session, on) {
     this.session = session;
     this.on = on;
@@ -27,6 +27,7 @@ export class Stream {
     this.retryAt = this.cutAt = Infinity;
     this.heard = this.offset = 0;
     this.build = null;
+    this.degraded = false; // the server's word that its database does not answer
     this.show("off");
   }
 
@@ -68,7 +69,12 @@ export class Stream {
 
   receive(frame) {
     this.heardSocket = this.heard = Date.now();
-    if (frame.server_time) this.offset = Date.parse(frame.server_time) - Date.now();
+    if (frame.server_time) {
+      this.offset = Date.parse(frame.server_time) - Date.now();
+      const before = this.degraded;
+      this.degraded = frame.degraded === true;
+      if (before !== this.degraded) this.on.degraded();
+    }
     if (frame.type === "hello") this.hello(frame);
     else if (frame.type === "alert.provisional") this.on.provisional(frame);
     else if (frame.type.startsWith("alert.") && Number.isInteger(frame.seq)) this.alert(frame);
