@@ -38,15 +38,15 @@ async def scope_of(conn: Connection, token: AccessToken, services: ApiServices) 
         with contextlib.suppress(NotFound):
             scope = await load_scope(conn, token.account_id, services.now())
     if scope is None:
-        services.emergency.scopes.forget(token)
+        services.emergency.scopes.refuse(token)
         raise Problem(401, "session-ended", headers=_CHALLENGE)
-    services.emergency.scopes.remember(token, scope, services.now())
+    services.emergency.scopes.remember(scope, services.now())
     return scope
 
 
 def remembered_scope(token: AccessToken, services: ApiServices) -> Scope:
-    """The scope this process last read for the token's session, while the database does not answer. Raises
-    Unavailable when it has not seen the session for as long as a token lives."""
+    """The scope this process last read for the token's account, while the database does not answer. Raises
+    Unavailable when it has not seen the account for as long as a token lives."""
     emergency = services.emergency
     scope = emergency.scopes.scope_of(token, emergency.pulse.token_time(services.now))
     if scope is None:

@@ -94,6 +94,7 @@ async def sign_out(services: ApiServices, token: str) -> None:
 
 async def _issue(conn: Connection, services: ApiServices, account_id: UUID, session_id: UUID, now: datetime) -> Tokens:
     scope = await load_scope(conn, account_id, now)
+    services.emergency.scopes.remember(scope, now)
     settings = services.settings
     access = AccessToken(
         account_id, session_id, scope.scope_version, now + timedelta(seconds=settings.access_token_seconds)

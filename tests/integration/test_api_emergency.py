@@ -203,11 +203,14 @@ async def test_while_the_database_is_away_no_socket_is_closed_for_its_token_and_
     api = town_desk.api
     live = await api.live("operator")
     await live.next()
-    token = (await api.sign_in("operator2"))["access_token"]  # signed in, and never seen by this process since
+    scopes = api.app.state.services.emergency.scopes
+    known = (await api.sign_in("operator2"))["access_token"]
+    unknown = (await api.sign_in("supervisor"))["access_token"]
+    scopes._scopes.popitem()  # as if another process had signed it in
     await town_desk.away()
-    api.clock.shift += api.app.state.services.emergency.scopes._kept * 2
-    stranger = await api.live("operator2", token=token)
-    assert (await stranger.closed())[0] == 1013
+    api.clock.shift += scopes._kept * 2  # every token has run out, and nobody can renew one
+    assert (await (await api.live("operator2", token=known)).next())["degraded"] is True
+    assert (await (await api.live("supervisor", token=unknown)).closed())[0] == 1013
     await town_desk.press()
     assert (await next_of(live, "alert.provisional"))["stored"] is False
     await town_desk.back()
