@@ -21,12 +21,14 @@ from ingest.admission import admit, assign_keys, delivery_of
 from ingest.batch import Batch
 from ingest.delivery import RECEIVED, Delivery, Outcome
 from ingest.inbox import Inbox
+from ingest.limits import RateLimits
 from ingest.metrics import IngestMetrics
 from ingest.poison import Fault, fault_of, name_of
 from ingest.registry_view import RegistryView
 from ingest.settle import Settler
 from ingest.spool import Spool
 from ingest.spooling import count_keys, keys_of, record_of, restore_keys
+from ingest.throttle import throttle
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +60,12 @@ class Lane:
         registry: RegistryView,
         settler: Settler,
         spool: Spool,
+        rates: RateLimits,
         metrics: IngestMetrics,
         clock: Clock,
     ) -> None:
         self.limits, self.inbox, self.session, self.spool = limits, inbox, session, spool
+        self.rates = rates
         self._registry, self._settler, self._metrics = registry, settler, metrics
         self._copies = CopyCounter(micros(clock.now()))
         self._ready: asyncio.Queue[Batch | None] = asyncio.Queue(maxsize=1)
@@ -151,6 +155,7 @@ class Lane:
             delivery = delivery_of(self._preparing[0])
             if not await self._admit(delivery):
                 break
+            throttle(delivery, self.rates)
             assign_keys(delivery, self._copies)
             batch.deliveries.append(delivery)
             batch.pieces += delivery.pieces

@@ -12,6 +12,7 @@ from ingest.database import LaneDatabase
 from ingest.drain import Drainer
 from ingest.inbox import Inbox
 from ingest.lane import Lane, LaneLimits
+from ingest.limits import RateLimits
 from ingest.metrics import IngestMetrics
 from ingest.registry_view import RegistryView
 from ingest.settings import IngestSettings
@@ -61,6 +62,7 @@ class LaneParts:
             registry=self.view,
             settler=self._settler(name, name, emergency=emergency),
             spool=spool,
+            rates=self._rates(),
             metrics=self.metrics,
             clock=self.clock,
         )
@@ -72,6 +74,7 @@ class LaneParts:
             worker=self.settings.ingest_worker,
             registry=self.view,
             clock=self.clock,
+            rates=self._rates(),
             after=after,
         )
 
@@ -94,6 +97,14 @@ class LaneParts:
         )
         self._at_end(session.close)
         return session
+
+    def _rates(self) -> RateLimits:
+        settings = self.settings
+        return RateLimits(
+            events_per_s=settings.ingest_device_events_per_second,
+            burst_events=settings.ingest_device_burst_events,
+            flood_s=settings.ingest_flood_seconds,
+        )
 
     def _settler(self, name: str, title: str, *, emergency: bool) -> Settler:
         settings = self.settings

@@ -20,6 +20,11 @@ class IngestMetrics:
         self.rejected = Counter(
             "anxin_ingest_rejected_total", "Rejected events by reason.", ["lane", "reason"], registry=registry
         )
+        self.flooding = Gauge(
+            "anxin_ingest_flooding_devices",
+            "Devices above their rate for so long that their excess is no accident.",
+            registry=registry,
+        )
         self.in_flight = Gauge(
             "anxin_ingest_in_flight_events",
             "Events taken in hand and not yet acknowledged, counted one by one.",

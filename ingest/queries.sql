@@ -113,6 +113,12 @@ ORDER BY lane, minute
 ON CONFLICT (worker, lane, minute) DO UPDATE
 SET keys = m.keys + excluded.keys, dead_letters = m.dead_letters + excluded.dead_letters;
 
+-- live_workers --
+SELECT count(*) FILTER (WHERE component <> %(component)s AND NOT coalesce((detail ->> 'stopped')::boolean, false)
+                        AND at > %(now)s - INTERVAL '10 seconds')::integer,
+       max(at) FILTER (WHERE component = %(component)s)
+FROM component_pulse WHERE component ~ '^ingest-[0-9]+$';
+
 -- pulse --
 INSERT INTO component_pulse (component, detail, at) VALUES (%(component)s, %(detail)s, %(at)s)
 ON CONFLICT (component) DO UPDATE SET detail = excluded.detail, at = excluded.at;

@@ -119,5 +119,12 @@ async def add_counts(conn: Connection, worker: int, counts: Mapping[tuple[str, s
     )
 
 
+async def live_workers(conn: Connection, worker: int, now: datetime) -> tuple[int, datetime | None]:
+    """(other workers that work now, when this one last said so)."""
+    cursor = await conn.execute(_SQL["live_workers"], {"component": f"ingest-{worker}", "now": now})
+    ((others, last_own),) = await cursor.fetchall()
+    return others, last_own
+
+
 async def write_pulse(conn: Connection, component: str, detail: Mapping[str, Any], at: datetime) -> None:
     await conn.execute(_SQL["pulse"], {"component": component, "detail": Jsonb(dict(detail)), "at": at})

@@ -22,6 +22,7 @@ from ingest.metrics import IngestMetrics
 from ingest.pulse import Pulse, problem_of
 from ingest.registry_view import RegistryView
 from ingest.settings import IngestSettings
+from ingest.sharing import Sharing
 from ingest.spool_disk import hold
 from ingest.waiting import any_of
 from registry.directory import DirectoryCache
@@ -126,12 +127,18 @@ class IngestWorker:
         self._helpers += [
             service.spawn(downlink.run(stop), name="downlink"),
             service.spawn(pulse.run(stop), name="pulse"),
+            service.spawn(self._sharing(pool).run(stop), name="sharing"),
             service.spawn(status, name="status"),
         ]
         self._draining = [
             service.spawn(drain.run(stop), name=f"{drain.lane.limits.name} drain") for drain in self._drains
         ]
         return pulse
+
+    def _sharing(self, pool: Pool) -> Sharing:
+        settings, (_, telemetry) = self._settings, self.lanes
+        longest_s = settings.ingest_telemetry_session_expiry_seconds
+        return Sharing(settings.ingest_worker, telemetry, pool, self._metrics, self._clock, longest_s=longest_s)
 
     def _checks(self, pool: Pool) -> dict[str, Check]:
         async def database() -> str | None:
