@@ -33,7 +33,7 @@ COMMANDS: dict[str, Command] = {
     "broker-sync": Command("registry.broker_sync_cli:main", "keep the broker's credentials equal to the registry"),
     "gateway": Command("gateway.__main__:main", "send events from a hub or a bridge and wait for receipts"),
     "simulate": Command("simulators.__main__:main", "simulated homes with hubs and wearables"),
-    "replay": Command("simulators.replay_cli:main", "play a recording through the broker"),
+    "replay": Command("anxin.replay:main", "play a recording through the broker; store dead letters after all"),
     "bench": Command("simulators.bench_cli:main", "measure the running platform beside its limits"),
     "chaos": Command("simulators.chaos_cli:main", "kill, cut and fill under load, then count what is missing"),
     "place": Command("registry.place_cli:main", "regions and service centres"),

@@ -37,7 +37,7 @@ def dead_letter_rows(refused: Iterable[tuple[Piece, Rejection]]) -> list[bytes]:
     for piece, rejection in refused:
         source = to_bytes(rejection.source) if rejection.index is not None else None
         if rejection.reason != RATE_LIMITED or source is None:
-            payload = piece.delivery.message.payload if source is None else source
+            payload = piece.delivery.message.payload if source is None else _alone(source, rejection, piece.delivery)
             packed.append(_row(piece.delivery, rejection.index, rejection, rejection.detail, payload, 1))
             continue
         # The same minute, because the accounts are by minute; the same sent_at, because it may be an event's only time.
@@ -56,10 +56,17 @@ def _gathered_row(kept: _Gathered) -> bytes:
     rejection = piece.content
     assert type(rejection) is Rejection
     if len(kept.sources) == 1:
-        return _row(piece.delivery, rejection.index, rejection, rejection.detail, kept.sources[0], 1)
+        payload = _alone(kept.sources[0], rejection, piece.delivery)
+        return _row(piece.delivery, rejection.index, rejection, rejection.detail, payload, 1)
     detail = f"{len(kept.sources)} events were above the device's rate."
     payload = _message(kept.sources, piece.delivery.sent_at)
     return _row(piece.delivery, None, rejection, detail, payload, len(kept.sources))
+
+
+def _alone(source: bytes, rejection: Rejection, delivery: Delivery) -> bytes:
+    """The event; with the message's time around it, if it has none of its own."""
+    timeless = type(rejection.source) is dict and rejection.source.get("at") is None
+    return _message([source], delivery.sent_at) if timeless and delivery.sent_at is not None else source
 
 
 def _message(sources: Sequence[bytes], sent_at: Micros | str | None) -> bytes:

@@ -34,11 +34,20 @@ class Written:
 
 
 class Writer:
-    """Writes the pieces of one worker and lane. `emergency`: do not wait for rows that others merely keep busy."""
+    """Writes the pieces of one worker and lane. `emergency`: do not wait for rows that others merely keep busy.
+    `silent`: types of event that the alert rules are not told of."""
 
-    def __init__(self, worker: int, *, emergency: bool, seen: SeenKeys | None = None) -> None:
+    def __init__(
+        self,
+        worker: int,
+        *,
+        emergency: bool,
+        seen: SeenKeys | None = None,
+        silent: frozenset[str] = frozenset(),
+    ) -> None:
         """`seen` is shared with the writer of the same lane's spool: a key met by one was met by the worker."""
         self._worker = worker
+        self._silent = silent
         self._emergency = emergency
         self._seen = SeenKeys() if seen is None else seen
 
@@ -57,7 +66,7 @@ class Writer:
         counts = count(judged) + extra
         await store.add_counts(conn, self._worker, counts, minutes(judged, received))
         changes = 0
-        if found := occurrences_of(judged):
+        if found := [told for told in occurrences_of(judged) if told.type not in self._silent]:
             # Last: it takes the counter that numbers alert events, which everybody else then waits for.
             changes = len(await raise_alerts(conn, found, now=now))
         keys = [key for piece in pieces if self._emergency and (key := scoped_key(piece)) is not None]

@@ -29,6 +29,7 @@ EXAMPLE = """example:
 
 Known formats: CASAS homes, Empatica wristbands (heart rate; button presses become sos), Fitbit exports. The time is
 moved so that the recording ends when the play ends. Playing the same recording again sends the same ids: duplicates.
+Rejected messages are stored after all by another command: anxin replay dead-letters --help
 """
 
 
