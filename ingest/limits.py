@@ -22,12 +22,13 @@ _FORGET: Micros = 10 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class FloodNews:
-    """A device is, or is no longer, over its limit."""
+    """A device is, or is no longer, over its limit. `first`: it was not told before."""
 
     device_id: str
     device_no: int
     flooding: bool
     at: Micros
+    first: bool = False
 
 
 @dataclass(slots=True)
@@ -109,5 +110,5 @@ class RateLimits:
         elif now - flood.told < _TELL_AGAIN or quiet > LULL:
             return None
         # Told again: another worker, of whose share less was sent, may have taken the alert back.
-        flood.told = now
-        return FloodNews(flood.device_id, device_no, flooding=True, at=now)
+        first, flood.told = flood.told is None, now
+        return FloodNews(flood.device_id, device_no, flooding=True, at=now, first=first)

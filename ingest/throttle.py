@@ -1,9 +1,13 @@
 """Refuses what a device sends above its rate; alarms, and whatever else may call a person, pass."""
 
+import logging
+
 from core.contract.event import Event, Rejection
 from core.contract.topics import Kind
 from ingest.delivery import Delivery
 from ingest.limits import RateLimits
+
+log = logging.getLogger(__name__)
 
 # Telemetry that may be a call for help: it is taken whatever else the device sends.
 NEVER_LIMITED = frozenset({"fall_suspected", "elder_ok", "help_request"})
@@ -18,6 +22,12 @@ def throttle(delivery: Delivery, limits: RateLimits, *, tell: bool = True) -> No
     received = delivery.received
     news = limits.news(received)
     delivery.floods = news if tell else []
+    for flood in delivery.floods:
+        if flood.first:
+            log.warning(
+                "a device keeps sending more than its rate",
+                extra={"action": "ingest.flood", "device_id": flood.device_id},
+            )
     if delivery.kind is not Kind.TELEMETRY:
         return
     for piece in delivery.pieces:

@@ -78,6 +78,7 @@ def test_a_device_above_its_rate_for_a_minute_is_named_once_a_minute_until_it_ke
     of = limits()
     heard = flood(of, 200)
     assert [(news.device_id, news.flooding) for news in heard] == [(ID, True)] * 3
+    assert [news.first for news in heard] == [True, False, False]
     assert of.flooding == 1
     calm = [news for n in range(200, 300) for news in of.news(RECEIVED + n * SECOND)]
     assert [(news.device_no, news.flooding) for news in calm] == [(NO, False)]
@@ -140,7 +141,7 @@ def test_news_of_a_flood_comes_with_any_message():
     made = delivery("alarm", {"type": "sos"})
     made.received = RECEIVED + 61 * SECOND
     throttle(made, of)
-    assert made.floods == [FloodNews(ID, NO, flooding=True, at=made.received)]
+    assert made.floods == [FloodNews(ID, NO, flooding=True, at=made.received, first=True)]
 
 
 # --- their dead letters
