@@ -48,6 +48,7 @@ class Console:
         """A new round: earlier presses are judged."""
         self.heard.clear()
         self._seen.clear()
+        self.gaps = self.provisional = 0
 
     async def _run(self) -> None:
         while True:

@@ -9,14 +9,18 @@ from rich.table import Table
 from simulators.chaos.book import Settings
 from simulators.chaos.compare import ZERO
 
-_COUNTS = (*ZERO, "puback_missing", "unanswered", "rejected")
+_COUNTS = (*ZERO, "puback_missing", "unanswered", "rejected", "stream_gaps")
 _ONLY_THERE = "broker"
 """The one part whose death may lose what only a PUBACK promised: Mosquitto acknowledges what it holds in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One fault and what became of everything published around it. Times in seconds."""
+    """One fault and what became of everything published around it. Times in seconds.
+
+    `counts`: the findings, and `stream_gaps`, frames that did not follow on the one before. `provisional`: presses the
+    console heard of before they were stored.
+    """
 
     kind: str
     number: int
@@ -26,11 +30,18 @@ class Round:
     per_s: float
     recovery_s: float
     counts: Mapping[str, int]
+    provisional: int = 0
 
     @property
     def failures(self) -> list[str]:
         """What must be nought and is not. A puback without a row is no failure where the broker was killed."""
-        names = [*ZERO, "unanswered", "rejected", *(("puback_missing",) if self.kind != _ONLY_THERE else ())]
+        names = [
+            *ZERO,
+            "unanswered",
+            "rejected",
+            "stream_gaps",
+            *(("puback_missing",) if self.kind != _ONLY_THERE else ()),
+        ]
         return [name for name in names if self.counts[name]]
 
 
@@ -58,6 +69,7 @@ def _of_kind(rounds: Sequence[Round], skipped: str | None) -> dict[str, Any]:
         "in_flight": sum(each.in_flight for each in rounds),
         "published": sum(each.published for each in rounds),
         **{name: sum(each.counts[name] for each in rounds) for name in _COUNTS},
+        "provisional": sum(each.provisional for each in rounds),
         "slowest_per_s": round(min((each.per_s for each in rounds), default=0.0)),
         "recovery_max_s": round(max((each.recovery_s for each in rounds), default=0.0), 1),
     }
@@ -70,7 +82,7 @@ def table(told: Mapping[str, Any]) -> Table:
     shown.add_column("")
     for kind in told["kinds"]:
         shown.add_column(kind, justify="right")
-    for name in ("faults", "in_flight", "published", *_COUNTS, "slowest_per_s", "recovery_max_s"):
+    for name in ("faults", "in_flight", "published", *_COUNTS, "provisional", "slowest_per_s", "recovery_max_s"):
         cells = ("skipped" if "skipped" in figures else f"{figures[name]:,}" for figures in told["kinds"].values())
         shown.add_row(name.replace("_", " "), *cells)
     for kind, figures in told["kinds"].items():

@@ -170,10 +170,12 @@ class Arena:
         await asyncio.sleep(_AFTERWARDS_S)
         messages = await self._published(kind, number)
         findings = await self._settled(messages, after_seq)
-        counts = findings.counts
+        counts = {**findings.counts, "stream_gaps": self.console.gaps}
         if not recovered:
             say(f"{kind} {number}: not everything was ready again within {_RECOVERED_WITHIN_S:g} s")
-        told = Round(kind, number, fault.name, in_flight, len(messages), per_s, recovery_s, counts)
+        told = Round(
+            kind, number, fault.name, in_flight, len(messages), per_s, recovery_s, counts, self.console.provisional
+        )
         return told, findings
 
     async def _steady(self) -> float:
@@ -269,5 +271,6 @@ def _keep(keep: Path, house: House, told: Round, findings: Findings) -> None:
         if log.exists():
             shutil.copy(log, place)
     for name in told.failures:
-        (place / f"{name}.jsonl").write_text(ledger.as_lines(getattr(findings, name)), encoding="utf-8")
+        messages = getattr(findings, name, [])  # a gap of the stream is about none
+        (place / f"{name}.jsonl").write_text(ledger.as_lines(messages), encoding="utf-8")
     os.chmod(place, 0o700)  # noqa: PTH101 - a folder of logs, for its owner

@@ -10,7 +10,7 @@ import pytest
 
 pytestmark = [pytest.mark.faults, pytest.mark.e2e]
 
-NOUGHT = ("receipt_missing", "stored_twice", "not_alerted", "alerted_twice", "unanswered", "rejected")
+NOUGHT = ("receipt_missing", "stored_twice", "not_alerted", "alerted_twice", "unanswered", "rejected", "stream_gaps")
 KINDS = ("broker", "database", "ingest", "engine", "api", "gateway", "socket", "disk")
 
 
