@@ -35,7 +35,7 @@ class Stored:
 
 
 @dataclass(slots=True)
-class Findings:
+class Differences:
     """The messages of each fault found, for the count and for who looks for the cause."""
 
     receipt_missing: list[Published] = field(default_factory=list)
@@ -56,9 +56,9 @@ class Findings:
         return not any(self.counts.values())
 
 
-def compare(published: Iterable[Published], stored: Stored, heard: Mapping[str, int]) -> Findings:
+def compare(published: Iterable[Published], stored: Stored, heard: Mapping[str, int]) -> Differences:
     """`heard`: key of an SOS → how often it opened or pressed on the live stream, a frame sent again not counted."""
-    found = Findings()
+    found = Differences()
     for message in published:
         rows = stored.rows(message)
         if message.receipted and not rows:
@@ -76,7 +76,7 @@ def compare(published: Iterable[Published], stored: Stored, heard: Mapping[str, 
     return found
 
 
-def _judge_alert(found: Findings, message: Published, rows: int, events: int, frames: int) -> None:
+def _judge_alert(found: Differences, message: Published, rows: int, events: int, frames: int) -> None:
     owed = message.receipted or rows > 0 or message.way != "plain"
     if owed and not (events and frames):
         found.not_alerted.append(message)

@@ -18,8 +18,8 @@ _ONLY_THERE = "broker"
 class Round:
     """One fault and what became of everything published around it. Times in seconds.
 
-    `counts`: the findings, and `stream_gaps`, frames that did not follow on the one before. `provisional`: presses the
-    console heard of before they were stored.
+    `counts`: the differences, and `stream_gaps`: frames that did not follow on the one before. `provisional`: presses
+    the console heard of before they were stored.
     """
 
     kind: str
@@ -27,6 +27,7 @@ class Round:
     fault: str
     in_flight: bool
     published: int
+    asked_per_s: int
     per_s: float
     recovery_s: float
     counts: Mapping[str, int]
@@ -70,6 +71,7 @@ def _of_kind(rounds: Sequence[Round], skipped: str | None) -> dict[str, Any]:
         "published": sum(each.published for each in rounds),
         **{name: sum(each.counts[name] for each in rounds) for name in _COUNTS},
         "provisional": sum(each.provisional for each in rounds),
+        "below_rate": sum(each.per_s < each.asked_per_s for each in rounds),
         "slowest_per_s": round(min((each.per_s for each in rounds), default=0.0)),
         "recovery_max_s": round(max((each.recovery_s for each in rounds), default=0.0), 1),
     }
@@ -82,7 +84,16 @@ def table(told: Mapping[str, Any]) -> Table:
     shown.add_column("")
     for kind in told["kinds"]:
         shown.add_column(kind, justify="right")
-    for name in ("faults", "in_flight", "published", *_COUNTS, "provisional", "slowest_per_s", "recovery_max_s"):
+    for name in (
+        "faults",
+        "in_flight",
+        "published",
+        *_COUNTS,
+        "provisional",
+        "below_rate",
+        "slowest_per_s",
+        "recovery_max_s",
+    ):
         cells = ("skipped" if "skipped" in figures else f"{figures[name]:,}" for figures in told["kinds"].values())
         shown.add_row(name.replace("_", " "), *cells)
     for kind, figures in told["kinds"].items():
@@ -93,6 +104,8 @@ def table(told: Mapping[str, Any]) -> Table:
 
 def verdict(rounds: Sequence[Round]) -> str:
     bad = [f"{each.kind} {each.number} ({each.fault}): {', '.join(each.failures)}" for each in rounds if each.failures]
+    slow = sum(each.per_s < each.asked_per_s for each in rounds)
+    told = f" {slow} of {len(rounds)} rounds began below the rate asked for: this machine was too busy." if slow else ""
     if not bad:
-        return "Nothing with a receipt was lost, nothing doubled, every emergency rang once."
-    return "What must be nought is not: " + "; ".join(bad)
+        return "Nothing with a receipt was lost, nothing doubled, every emergency rang once." + told
+    return "What must be nought is not: " + "; ".join(bad) + "." + told

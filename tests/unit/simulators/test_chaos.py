@@ -141,7 +141,7 @@ def test_each_publisher_has_one_way_and_the_first_hub_is_the_gateways():
 
 def _round(kind: str, **counts: int) -> Round:
     nought = {**compare([], everything(), {}).counts, "stream_gaps": 0}
-    return Round(kind, 1, "kill -9", True, 100, 3100.0, 2.5, {**nought, **counts})
+    return Round(kind, 1, "kill -9", True, 100, 3000, 3100.0, 2.5, {**nought, **counts})
 
 
 def test_an_acknowledged_loss_fails_every_kind_but_the_brokers():
@@ -150,6 +150,7 @@ def test_an_acknowledged_loss_fails_every_kind_but_the_brokers():
     assert _round("broker", receipt_missing=1).failures == ["receipt_missing"]
     assert "receipt_missing" in verdict([_round("broker", receipt_missing=1)])
     assert "lost" in verdict([_round("api")])
+    assert "1 of 1 rounds began below" in verdict([replace(_round("api"), per_s=2000.0)])
 
 
 def test_the_document_has_the_contracts_members_for_every_kind_skipped_ones_too():
