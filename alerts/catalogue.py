@@ -4,6 +4,7 @@ The texts are derived from what is stored, so both languages of an old alert are
 them: devices by id, zones by kind.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,6 +85,49 @@ RULE_TEXTS: Mapping[str, RuleText] = {
             "An alarm arrived that can't be read. Somebody may need help: call and make sure.",
         ),
     ),
+    # The platform about itself (alerts/platform): members of the value in braces.
+    "platform_part_silent": RuleText(
+        _text("平台部件无心跳", "Part of the platform silent"),
+        _text(
+            "平台部件 {part} 已 {seconds} 秒没有心跳，可能已停止工作，请值班技术人员立即检查。",
+            "Part {part} of the platform gave no sign of life for {seconds} s. Have it checked at once.",
+        ),
+    ),
+    "platform_broker_dropped": RuleText(
+        _text("消息代理丢弃消息", "Broker drops messages"),
+        _text(
+            "消息代理丢弃了 {messages} 条消息，设备上报可能丢失，请检查接收服务与队列。",
+            "The broker has dropped {messages} messages: what devices said may be lost. Check ingest and the queues.",
+        ),
+    ),
+    "platform_spool": RuleText(
+        _text("消息积压待入库", "Messages wait for the database"),
+        _text(
+            "{part} 有 {messages} 条消息暂存在本地等待入库，数据显示会延迟，请检查数据库。",
+            "{part} keeps {messages} messages until the database takes them: data is late. Check the database.",
+        ),
+    ),
+    "platform_disk": RuleText(
+        _text("磁盘空间不足", "Disk space low"),
+        _text(
+            "{part} 所在磁盘只剩 {free_pct}% 可用空间，请尽快清理或扩容。",
+            "Only {free_pct} % of the disk of {part} is free. Make room or enlarge it.",
+        ),
+    ),
+    "platform_certificate": RuleText(
+        _text("证书即将到期", "Certificate ends soon"),
+        _text(
+            "证书 {name} 将于 {ends} 到期（剩余 {days} 天），到期后设备将无法连接，请更换。",
+            "The certificate {name} ends on {ends} (in {days} days); devices cannot connect then. Renew it.",
+        ),
+    ),
+    "platform_accounting": RuleText(
+        _text("收存对账不符", "Accounting does not close"),
+        _text(
+            "接收与入库对账有 {differences} 处不符，可能有数据丢失，请勿改动数据库并立即核查。",
+            "{differences} sums of what came and what is stored do not close. Data may be lost: find out.",
+        ),
+    ),
 }
 
 _PRESSES = _text("已累计 {presses} 次。", "It has come {presses} times.")
@@ -103,6 +147,13 @@ _OK_CLOSED = _text("老人已确认平安。", "The elder said that all is well.
 _CLEARED = _text(
     "探测器已恢复正常，仍须人工确认。", "The detector is back to normal; a person has to make sure and close."
 )
+_CLEARED_PLATFORM = _text(
+    "状况已恢复正常，仍须人工确认后关闭。", "It is back to normal; a person has to make sure and close."
+)
+_SPOOL_FULL = _text(
+    "暂存空间已满，新消息只能留在消息代理中。", "The spool is full: new messages can only stay at the broker."
+)
+_EXPIRED = _text("证书已经过期。", "The certificate has expired.")
 _ZONE = _text("位置：{zone}。", "Place: {zone}.")
 _UNCERTAIN: Mapping[str, Text] = {
     "unknown_child": _text(
@@ -171,7 +222,16 @@ def _rule_sentence(rule: str, newest: Mapping[str, Any], locale: str) -> str:
     if texts is None:
         return rule
     value = newest.get("value")
+    if rule.startswith("platform_"):
+        return _platform_sentence(texts.reason[locale], value if isinstance(value, Mapping) else {}, locale)
     return texts.reason[locale].replace("{battery}", f"{value:g}" if isinstance(value, int | float) else "?")
+
+
+def _platform_sentence(text: str, value: Mapping[str, Any], locale: str) -> str:
+    """A member that an older or newer version did not store shows as a question mark."""
+    sentence = re.sub(r"\{([a-z_]+)\}", lambda found: str(value.get(found[1], "?")), text)
+    more = [told[locale] for name, told in (("full", _SPOOL_FULL), ("expired", _EXPIRED)) if value.get(name)]
+    return (" " if locale == "en" else "").join([sentence, *more])
 
 
 def _qualities(facts: Facts, newest: Mapping[str, Any], locale: str) -> list[str]:
@@ -205,7 +265,7 @@ def _answers(facts: Facts) -> list[Text]:
     if facts.rule == "fall_suspected":
         return [_UNANSWERED]
     if last.get("cleared") and facts.status != "closed":
-        return [_CLEARED]
+        return [_CLEARED_PLATFORM if facts.rule.startswith("platform_") else _CLEARED]
     return []
 
 

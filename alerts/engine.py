@@ -1,14 +1,18 @@
 """The alert engine put together: what must happen when nobody sends anything."""
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
+from typing import Any
 
 from alerts import deadlines, housekeeping
 from alerts.feed import AlertFeed
 from alerts.metrics import EngineMetrics
 from alerts.modules import Module, ModuleRunner
+from alerts.platform.watch import PlatformWatch
 from alerts.settings import EngineSettings
 from alerts.vocabulary import EventKind, Severity
 from core.errors import SchemaMismatch
@@ -39,11 +43,13 @@ class AlertEngine:
             timeout_s=settings.database_timeout_seconds,
         )
         self._deadlines = Module("deadlines", settings.engine_period_ms / 1000, self._open_unanswered)
+        self._watch = PlatformWatch(settings, self._pool, metrics)
         self.modules = [
             self._deadlines,
             Module("seal", settings.access_seal_period_seconds, self._seal),
             Module("purge", settings.engine_purge_period_seconds, self._purge),
             Module("gauges", 5.0, self._gauge),
+            *self._watch.modules,
             Module("pulse", 1.0, self._beat),
         ]
 
@@ -66,6 +72,9 @@ class AlertEngine:
             # A round that is under way ends well or is cut after its time; nothing of it is half done either way.
             await asyncio.wait(tasks, timeout=5)
             await service.cancel()
+            with contextlib.suppress(Exception):  # a stop must not fail because the database is away
+                async with asyncio.timeout(2):
+                    await self._tell({"stopped": True}, self._clock.now())
 
     def checks(self) -> dict[str, Check]:
         return {"database": self._database_answers, "deadlines": self._deadlines_are_watched}
@@ -105,8 +114,11 @@ class AlertEngine:
         """No sign of life while the deadlines are not watched: who reads it must see that this engine does not work."""
         if await self._deadlines_are_watched() is None:
             succeeded = {m.name: m.last_success.isoformat() for m in self.modules if m.last_success is not None}
-            await housekeeping.beat(self._pool, f"engine-{self._settings.engine_number}", succeeded, now)
+            await self._tell({"modules": succeeded, **self._watch.told}, now)
         return False
+
+    async def _tell(self, detail: Mapping[str, Any], now: datetime) -> None:
+        await housekeeping.beat(self._pool, f"engine-{self._settings.engine_number}", detail, now)
 
     async def _follow(self, feed: AlertFeed) -> None:
         async for event in feed.subscribe(None):

@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from core.store.pool import Pool, transaction
+from core.store.pool import Connection, Pool, transaction
 from core.store.queries import load_queries
 
 _SQL = load_queries("alerts")
@@ -36,7 +36,11 @@ async def purge(pool: Pool, now: datetime) -> bool:
 
 async def beat(pool: Pool, component: str, detail: Mapping[str, Any], now: datetime) -> None:
     async with transaction(pool) as conn:
-        await conn.execute(_SQL["pulse"], {"component": component, "detail": Jsonb(dict(detail)), "at": now})
+        await write_pulse(conn, component, detail, now)
+
+
+async def write_pulse(conn: Connection, component: str, detail: Mapping[str, Any], now: datetime) -> None:
+    await conn.execute(_SQL["pulse"], {"component": component, "detail": Jsonb(dict(detail)), "at": now})
 
 
 async def live_counts(pool: Pool) -> dict[str, tuple[int, datetime | None]]:

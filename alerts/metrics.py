@@ -47,6 +47,12 @@ class EngineMetrics:
             "anxin_engine_last_success_timestamp_seconds", "When a module last ended a round well.", ["module"],
             registry=registry,
         )  # fmt: skip
+        self.troubles = Gauge(
+            "anxin_platform_troubles", "Parts of the platform in trouble, by rule.", ["rule"], registry=registry
+        )
+        self.differences = Gauge(
+            "anxin_accounting_differences", "Sums of the accounting that do not close.", registry=registry
+        )
 
     def observe(self, event: FeedEvent, now: datetime) -> None:
         self.events.labels(event.type).inc()

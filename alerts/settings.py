@@ -4,10 +4,55 @@ from pathlib import Path
 
 from pydantic import Field
 
-from core.runtime.settings import DatabaseSettings, KeySettings, LogSettings
+from core.runtime.settings import DatabaseSettings, KeySettings, LogSettings, Settings
 
 
-class EngineSettings(DatabaseSettings, KeySettings, LogSettings):
+class PlatformSettings(Settings):
+    """How the engine watches the platform itself, and when that rings."""
+
+    platform_period_seconds: float = Field(
+        default=2, ge=0.1, le=60, description="Pause between two looks at the parts of the platform."
+    )
+    platform_silent_seconds: float = Field(
+        default=30, ge=2, le=3600, description="A part without a sign of life for longer rings, unless it said goodbye."
+    )
+    platform_grace_seconds: float = Field(
+        default=60,
+        ge=0,
+        le=3600,
+        description="For this long after the platform itself was down no part is called silent.",
+    )
+    platform_settle_seconds: float = Field(
+        default=30, ge=0, le=3600, description="How long a state must be well before its alert clears."
+    )
+    platform_repeat_seconds: float = Field(
+        default=14_400,
+        ge=60,
+        le=604_800,
+        description="How long a trouble stays quiet after a person ended its alert and nothing got better or worse.",
+    )
+    platform_spool_age_seconds: float = Field(
+        default=120, ge=1, le=86_400, description="Age of the oldest spooled message above which a spool rings."
+    )
+    platform_dropped_quiet_seconds: float = Field(
+        default=600, ge=10, le=86_400, description="How long the broker must drop nothing more before its alert clears."
+    )
+    platform_disk_folders: str = Field(
+        default="", description="Comma-separated folders whose free space this engine watches; empty: none."
+    )
+    platform_certificate_files: str = Field(
+        default="", description="Comma-separated PEM files whose end this engine watches; empty: none."
+    )
+    platform_tls_addresses: str = Field(
+        default="",
+        description="Comma-separated host:port of TLS servers (broker, proxy) whose certificate is watched.",
+    )
+    platform_accounting_period_seconds: float = Field(
+        default=60, ge=0.1, le=86_400, description="Pause between two rounds of the accounting."
+    )
+
+
+class EngineSettings(DatabaseSettings, KeySettings, LogSettings, PlatformSettings):
     """One engine: `anxin alerts --engine N`. Any number may run side by side."""
 
     engine_number: int = Field(

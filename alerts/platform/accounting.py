@@ -121,11 +121,15 @@ _ROWS = {"keys": "rows of event_key", "dead_letters": "rows of dead_letter"}
 
 
 class Walk:
-    """Counts the newest minutes each time and, slice by slice, everything of the last `window` once around."""
+    """Counts the newest minutes each time and, slice by slice, everything of the last `window` over and over.
+
+    `complete`: it has been all around at least once.
+    """
 
     def __init__(self, window: timedelta, budget: int = SLICE_ROWS) -> None:
         self._window, self._budget = window, budget
         self._cursor: datetime | None = None
+        self.complete = False
         self._open: dict[tuple[datetime, datetime], list[Difference]] = {}
 
     async def step(self, conn: Connection, now: datetime) -> list[Difference]:
@@ -135,6 +139,7 @@ class Walk:
         older = await booked_minutes(conn, now - self._window, cursor)
         first = next(slices(older, self._budget), None)
         self._cursor = first[0] if first else None
+        self.complete = self.complete or first is None
         fresh = await booked_minutes(conn, newest, now + MINUTE)
         spans = {*self._open, *((minute, minute + MINUTE) for minute, _ in fresh)}
         if first:

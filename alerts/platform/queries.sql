@@ -75,3 +75,23 @@ FROM missing GROUP BY worker, minute HAVING sum(keys) <> 0 OR sum(dead_letters) 
 ORDER BY worker, minute
 ON CONFLICT (worker, lane, minute) DO UPDATE
 SET keys = m.keys + excluded.keys, dead_letters = m.dead_letters + excluded.dead_letters;
+
+-- take_round --
+-- Engines side by side: one does this round, the others leave it to it.
+SELECT pg_try_advisory_xact_lock(%(lock)s);
+
+-- pulses --
+SELECT component, at, detail FROM component_pulse ORDER BY component;
+
+-- live_of_platform --
+SELECT subject_id, rule FROM alert
+WHERE status NOT IN ('resolved', 'closed') AND subject_kind = 'device' AND rule = ANY(%(rules)s::text[]);
+
+-- ended_by_people --
+-- The newest alert of each subject and rule that a person ended since.
+SELECT DISTINCT ON (subject_id, rule) subject_id, rule, coalesce(resolved_at, closed_at), severity
+FROM alert
+WHERE subject_kind = 'device' AND subject_id = ANY(%(subjects)s::text[]) AND rule = ANY(%(rules)s::text[])
+  AND status IN ('resolved', 'closed') AND close_code IS DISTINCT FROM 'auto_cleared'
+  AND coalesce(resolved_at, closed_at) >= %(since)s
+ORDER BY subject_id, rule, opened_at DESC;

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from alerts import catalogue
+from alerts.platform import checks as platform_checks
 from alerts.rules import RULED_TYPES, RULES, find
 from alerts.rules.fall import LEAST_WAIT, confirm_due
 from alerts.vocabulary import Severity, Status
@@ -23,7 +24,7 @@ def test_every_ruled_type_is_one_of_the_contract_or_one_that_ingest_alone_can_sa
 
 
 def test_every_rule_has_its_texts_in_both_languages():
-    assert catalogue.RULE_TEXTS.keys() == RULES.keys() - {"elder_ok"}
+    assert catalogue.RULE_TEXTS.keys() == (RULES.keys() | set(platform_checks.RULES)) - {"elder_ok"}
     for texts in catalogue.RULE_TEXTS.values():
         assert texts.title.keys() == texts.reason.keys() == {"zh-CN", "en"}
 
