@@ -6,9 +6,10 @@ is blind, the worst thing this program could do.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from socket import gethostname
 from typing import Any
 
 import psycopg
@@ -16,6 +17,7 @@ from psycopg_pool import PoolTimeout
 
 from alerts import store as alert_store
 from alerts.feed import AlertFeed
+from alerts.housekeeping import beat
 from alerts.scope import NOTHING
 from api import store
 from api.live.frames import provisional_frame
@@ -31,6 +33,7 @@ TIDY_PAUSE_S = 3600.0
 # Longer than an access token can live: a revoked session must stay known until its last token has run out.
 TOKENS_KEPT = timedelta(hours=2)
 STOP_WAIT_S = 5.0
+PULSE_PAUSE_S = 2.0
 
 
 @asynccontextmanager
@@ -53,6 +56,7 @@ async def background(services: ApiServices, failed: Callable[[BaseException], No
         "emergency": services.emergency.run(stop, feed),
         "scope map": services.emergency.places.run(stop),
         "debts": services.emergency.debts.run(stop),
+        "pulse": _pulse(services, feed, stop),
     }
 
     def ended(task: asyncio.Task[None]) -> None:
@@ -99,3 +103,26 @@ async def _tidy(services: ApiServices, stop: asyncio.Event) -> None:
             log.warning("not tidied", extra={"action": "api.tidy_failed", "error": type(error).__name__})
         if await wait_or_stop(stop, TIDY_PAUSE_S):
             return
+
+
+async def _pulse(services: ApiServices, feed: AlertFeed, stop: asyncio.Event) -> None:
+    """The process's sign of life, so that consoles without an API are noticed; none while its feed stands still."""
+    # The host and the port it was given: the same name after a restart. With a free port nobody counts on it.
+    port = services.settings.api_port
+    component = f"api-{gethostname()}-{port}" if port else None
+    while component and not await wait_or_stop(stop, PULSE_PAUSE_S):
+        if feed.connected:
+            await _beat(services, component, {"sockets": len(services.hub.connections)})
+    if component:
+        await _beat(services, component, {"stopped": True})
+    await stop.wait()
+
+
+async def _beat(services: ApiServices, component: str, detail: Mapping[str, Any]) -> None:
+    try:
+        async with asyncio.timeout(PULSE_PAUSE_S):
+            await beat(services.live_pool, component, detail, services.now())
+    except (psycopg.Error, PoolTimeout, OSError) as error:  # TimeoutError is one of them
+        if not (isinstance(error, PoolTimeout | TimeoutError) or is_retryable(error)):
+            raise
+        log.debug("no pulse", extra={"action": "api.no_pulse", "error": type(error).__name__})

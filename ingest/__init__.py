@@ -4,6 +4,6 @@ core.contract                           what the bytes say, and what makes an ev
 admission                               whose it is
 inbox, lane, poison                                         collecting, batching, retrying, bisecting
 database, store + queries.sql, rows, writer, classify       one transaction a batch
-receipts, accounting, metrics, liveness, pulse              what is answered and counted
+receipts, accounting, metrics, liveness, pulse, broker_watch              what is answered and counted
 downlink                                                    commands to devices
 """

@@ -112,3 +112,9 @@ class IngestMetrics:
             ["lane"],
             registry=registry,
         )
+        self.broker_dropped = Gauge(
+            "anxin_broker_dropped_messages", "Messages the broker has dropped since its start.", registry=registry
+        )
+        self.broker_stored = Gauge("anxin_broker_stored_messages", "Messages the broker holds.", registry=registry)
+        self.broker_clients = Gauge("anxin_broker_clients_connected", "Clients of the broker.", registry=registry)
+        self.broker_heap = Gauge("anxin_broker_heap_bytes", "Memory the broker has taken.", registry=registry)

@@ -12,6 +12,7 @@ import psycopg
 from core.runtime.clock import Clock
 from core.runtime.service import wait_or_stop
 from core.store.pool import Pool, is_retryable, transaction
+from ingest.broker_watch import BrokerWatch
 from ingest.drain import Drainer
 from ingest.lane import Lane
 from ingest.metrics import IngestMetrics
@@ -46,9 +47,16 @@ class Pulse:
     """Writes component_pulse `ingest-<worker>` by a connection of the shared pool, never a lane's."""
 
     def __init__(
-        self, worker: int, drains: Sequence[Drainer], pool: Pool, metrics: IngestMetrics, clock: Clock
+        self,
+        worker: int,
+        drains: Sequence[Drainer],
+        broker: BrokerWatch,
+        pool: Pool,
+        metrics: IngestMetrics,
+        clock: Clock,
     ) -> None:
         self._component = f"ingest-{worker}"
+        self._broker = broker
         self._drains = {drain.lane: drain for drain in drains}
         self._pool, self._metrics, self._clock = pool, metrics, clock
         self._told: dict[str, Numbers] = {}
@@ -78,6 +86,7 @@ class Pulse:
             "spool": {lane.limits.name: _spool_detail(lane.spool, drain) for lane, drain in self._drains.items()},
             "disk_free_pct": lanes[0].spool.free_pct(),
             "unaccounted": sum(lane.unaccounted for lane in lanes),
+            **self._broker.told(),
         }
 
     async def _write(self, detail: dict[str, Any], now: datetime) -> None:

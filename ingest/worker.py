@@ -14,6 +14,7 @@ from core.runtime.service import Service
 from core.runtime.status import Check, serve_status
 from core.store.migrate import check_schema
 from core.store.pool import Pool, is_retryable, make_pool
+from ingest.broker_watch import BrokerWatch
 from ingest.downlink import Downlink
 from ingest.drain import Drainer
 from ingest.lane import Lane
@@ -120,12 +121,19 @@ class IngestWorker:
         downlink = Downlink(
             downlink_session, pool, self._metrics, self._clock, poll_s=settings.ingest_downlink_poll_ms / 1000
         )
-        pulse = Pulse(settings.ingest_worker, self._drains, pool, self._metrics, self._clock)
+        broker = BrokerWatch(
+            self._broker,
+            f"{settings.ingest_client_id_prefix}-{settings.ingest_worker}-watch",
+            self._metrics,
+            keep_alive_s=settings.mqtt_keep_alive_seconds,
+        )
+        pulse = Pulse(settings.ingest_worker, self._drains, broker, pool, self._metrics, self._clock)
         status = serve_status(
             self._checks(pool), host=settings.ingest_status_host, port=settings.ingest_status_port, stop=stop
         )
         self._helpers += [
             service.spawn(downlink.run(stop), name="downlink"),
+            service.spawn(broker.run(stop), name="broker watch"),
             service.spawn(pulse.run(stop), name="pulse"),
             service.spawn(self._sharing(pool).run(stop), name="sharing"),
             service.spawn(status, name="status"),

@@ -46,6 +46,7 @@ class Addresses:
             "ANXIN_BROKER_PASSWORD_FILE": str(self.stack.passwd_file),
             "ANXIN_ACCESS_SEAL_HEAD_FILE": str(self.stack.data_dir / "access-seal-head"),
             "ANXIN_INGEST_SPOOL_DIR": str(self.stack.data_dir / "spool"),
+            "ANXIN_PLATFORM_DISK_FOLDERS": str(self.stack.data_dir),
             "PYTHONUNBUFFERED": "1",
             **self._port_of(part),
             **self.overrides.get(EVERY_PART, {}),
