@@ -31,21 +31,21 @@ def shorten_queues(broker: LoneBroker) -> None:
 
 
 async def drop_some(url: str) -> None:
-    """A reader with a session that is away: what it cannot be kept is dropped."""
+    """A reader with a session that is away: what cannot be kept for it is dropped."""
     away = MqttSession(url, client_id="away", on_messages=lambda _: None, session_expiry_s=600)
     await away.start()
-    await away.subscribe([Subscription("for/away")])
+    await away.subscribe([Subscription("anxin/v1/away/down/cmd")])
     await asyncio.wait_for(away.connected.wait(), 20)
     await away.close()
     async with MqttSession(url, client_id="talker") as talker:
         await asyncio.wait_for(talker.connected.wait(), 20)
         for number in range(200):
-            await talker.publish("for/away", str(number).encode())
+            await talker.publish("anxin/v1/away/down/cmd", str(number).encode())
 
 
 async def test_what_the_broker_drops_is_in_the_pulse_and_rings_in_the_database(lone_broker: LoneBroker, database: str):
     house = await House(database, lone_broker.url).open()
-    async with house.worker(), make_pool(database, name="test") as pool:
+    async with house.conn, house.worker(), make_pool(database, name="test") as pool:
 
         async def dropped() -> int | None:
             return await house.one("SELECT max((detail->>'broker_dropped')::int) FROM component_pulse")
@@ -62,7 +62,6 @@ async def test_what_the_broker_drops_is_in_the_pulse_and_rings_in_the_database(l
         shorten_queues(lone_broker)
         await drop_some(lone_broker.url)
         assert await eventually(ringing, seconds=30) == [("platform-broker", "p1")]
-    await house.conn.close()
 
 
 async def test_after_its_restart_the_broker_is_heard_again_and_without_a_line_nothing_is_known(
