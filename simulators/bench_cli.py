@@ -16,6 +16,11 @@ from simulators.open_files import allow_many_sockets
 # A module is imported only for its own bench or for help: `anxin bench NAME` starts quickly.
 BENCHES: Mapping[str, str] = {
     "ingest-drain": "simulators.bench.ingest_drain",
+    "ingest-live": "simulators.bench.ingest_live",
+    "ingest-batch": "simulators.bench.ingest_batch",
+    "noisy-device": "simulators.bench.noisy_device",
+    "outage": "simulators.bench.outage",
+    "reconnect-storm": "simulators.bench.reconnect_storm",
     "sos-latency": "simulators.bench.sos_latency",
 }
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import time
 
 TELEMETRY_FILTER = "anxin/v1/+/up/telemetry"
 
@@ -13,9 +14,16 @@ def contender_parser(name: str) -> argparse.ArgumentParser:
     parser.add_argument("--client-id", required=True)
     parser.add_argument("--database-url", default="")
     parser.add_argument("--messages", type=int, default=0, help="end after so many; 0: after --seconds")
-    parser.add_argument("--seconds", type=float, default=0.0)
+    parser.add_argument("--seconds", type=float, default=0.0, help="from the first message on")
     parser.add_argument("--seed", action="store_true", help="leave a session and its subscription, then end")
     return parser
+
+
+def over(options: argparse.Namespace, done: int, first: float) -> bool:
+    """Whether all messages are done, or the time since the first one (0: none yet) is over."""
+    if options.messages:
+        return bool(done >= options.messages)
+    return bool(first and options.seconds and time.monotonic() - first >= options.seconds)
 
 
 def tell(messages: int, seconds: float) -> None:

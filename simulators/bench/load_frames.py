@@ -29,7 +29,8 @@ METRIC_VALUES: dict[str, tuple[str, ...]] = {
     "battery": tuple(str(n) for n in range(60, 100)),
     "carbon_monoxide": tuple(f"2.{n}" for n in range(10)),
 }
-_LOW_BATTERY = ("15",)
+# What a backlog says of its first half: such a battery would raise an alert if it were news.
+_OLD_VALUES = {"battery": ("15",)}
 _LATE_STEPS = 256
 _LATE_FROM_S, _LATE_TO_S = 120, 6 * 3600
 _PUBLISH_QOS1 = 0x32
@@ -47,11 +48,12 @@ def remaining_length(value: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """One child and one metric: how its reading is written, and which values it may have."""
+    """One child and one metric: how its reading is written, which values it has, and which it had in an old backlog."""
 
     hub: int
     text: bytes
     values: tuple[bytes, ...]
+    old_values: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +74,15 @@ def speech_of(hubs: Sequence[FleetMember], plan: LoadPlan) -> Speech:
         heads.append(struct.pack(">H", len(topic)) + topic)
         children = hub.children[:left]
         left -= len(children)
-        voices += [_voice(number, child.device_id, metric, plan) for child in children for metric in METRIC_VALUES]
+        voices += [_voice(number, child.device_id, metric) for child in children for metric in METRIC_VALUES]
     dice.shuffle(voices)
     return Speech(tuple(heads), tuple(voices))
 
 
-def _voice(hub: int, device: str, metric: str, plan: LoadPlan) -> Voice:
+def _voice(hub: int, device: str, metric: str) -> Voice:
     text = f'{{"id":"%b","at":"%b","type":"{metric}","device":"{device}","value":%b}}'
-    values = _LOW_BATTERY if metric == "battery" and plan.age_hours else METRIC_VALUES[metric]
-    return Voice(hub, text.encode(), tuple(value.encode() for value in values))
+    values, old = METRIC_VALUES[metric], _OLD_VALUES.get(metric, METRIC_VALUES[metric])
+    return Voice(hub, text.encode(), tuple(map(str.encode, values)), tuple(map(str.encode, old)))
 
 
 def publish(head: bytes, packet_id: int, payload: bytes) -> bytes:
@@ -152,19 +154,20 @@ class Writer:
     def _single(self, number: int) -> tuple[int, bytes]:
         voices = self._speech.voices
         voice = voices[number % len(voices)]
-        return voice.hub, self._event(voice, self.times.of(number, self._plan.messages))
+        return voice.hub, self._event(voice, self.times.of(number, self._plan.messages), old=self._is_old(number))
 
     def _batch(self, number: int) -> tuple[int, bytes]:
         voices, at = self._by_hub[number % len(self._by_hub)], self.times.of(number, self._plan.messages)
         first = number // len(self._by_hub) * self._plan.batch
-        events = [self._event(voices[(first + n) % len(voices)], at) for n in range(self._plan.batch)]
+        old = self._is_old(number)
+        events = [self._event(voices[(first + n) % len(voices)], at, old=old) for n in range(self._plan.batch)]
         return voices[0].hub, b'{"events":[' + b",".join(events) + b"]}"
 
-    def _event(self, voice: Voice, at: bytes) -> bytes:
+    def _is_old(self, number: int) -> bool:
+        return bool(self._plan.age_hours) and number * 2 < self._plan.messages
+
+    def _event(self, voice: Voice, at: bytes, *, old: bool) -> bytes:
         number = self._events
         self._events += 1
-        return voice.text % (
-            b"%b%018x" % (self._plan.run.encode(), number),
-            at,
-            voice.values[number % len(voice.values)],
-        )
+        values = voice.old_values if old else voice.values
+        return voice.text % (b"%b%018x" % (self._plan.run.encode(), number), at, values[number % len(values)])

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import json
+import struct
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 from websockets.asyncio.client import connect
 
@@ -12,53 +14,123 @@ from core.domain.fleet import FleetMember
 from core.errors import Unavailable
 from core.runtime.mqtt import BrokerAddress, MqttSession
 from simulators.api_client import ApiClient
+from simulators.bench.load_frames import publish
+from simulators.bench.load_links import connect_frame
 from simulators.bench.schedule import on_schedule
 from simulators.bench.town import Town
 
+OPENED, PROVISIONAL = "alert.opened", "alert.provisional"
 _LAST_FRAME_WITHIN_S = 30.0
 _CONNECT_AT_ONCE = 50
+_SOS = b'{"type":"sos"}'
+_ANEW_WITHIN_S, _ANEW_PAUSE_S = 10.0, 0.1
+_CONNACK_AND_PUBACK_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """When each device's press was due, and when the first frame of each type about it came, in the loop's time."""
+
+    due: dict[str, float] = field(default_factory=dict)
+    frames: dict[str, dict[str, float]] = field(default_factory=lambda: {OPENED: {}, PROVISIONAL: {}})
+
+    def latencies_ms(self, frame: str) -> list[float]:
+        """Of the presses that had such a frame."""
+        return [(at - self.due[device]) * 1000 for device, at in self.frames[frame].items() if device in self.due]
+
+    def without(self, frame: str) -> int:
+        return len(self.due.keys() - self.frames[frame].keys())
 
 
 async def press_latencies(town: Town, watches: Sequence[FleetMember], per_s: float) -> list[float]:
     """Milliseconds from each scheduled press to its `alert.opened` frame. Raises Unavailable if one never came."""
-    arrived: dict[str, float] = {}
-    due: dict[str, float] = {}
+    pressed = await press(town, watches, per_s)
+    if missing := pressed.without(OPENED):
+        raise Unavailable(f"{missing} of {len(watches)} presses never reached the console.")
+    return pressed.latencies_ms(OPENED)
+
+
+async def press(
+    town: Town,
+    watches: Sequence[FleetMember],
+    per_s: float,
+    *,
+    begin: asyncio.Event | None = None,
+    anew: bool = False,
+    within_s: float = _LAST_FRAME_WITHIN_S,
+) -> Pressed:
+    """Press each watch once, on schedule, and listen until each has an alert or `within_s` after the last are over.
+
+    All is connected before the first press, which waits for `begin`; `anew`: each press connects for itself instead.
+    """
+    pressed = Pressed()
+    async with (
+        _connected(town, () if anew else watches) as sessions,
+        _console(town, pressed, len(watches)) as complete,
+    ):
+
+        async def one(n: int, scheduled: float) -> None:
+            device = watches[n].device_id
+            pressed.due[device] = scheduled
+            if anew:
+                await _press_anew(town, watches[n])
+            else:
+                await sessions[n].publish(f"anxin/v1/{device}/up/alarm", _SOS)
+
+        if begin is not None:
+            await begin.wait()
+        await on_schedule(len(watches), per_s, one)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(complete.wait(), within_s)
+    return pressed
+
+
+async def _press_anew(town: Town, member: FleetMember) -> None:
+    """As a watch does that slept: connect, press, go; again until it was acknowledged. The event's id stays."""
+    topic = f"anxin/v1/{member.device_id}/up/alarm".encode()
+    payload = json.dumps({"type": "sos", "id": f"press-{member.device_id}"}).encode()
+    words = connect_frame(member, f"press-{member.device_id}") + publish(
+        struct.pack(">H", len(topic)) + topic, 1, payload
+    )
+    while True:
+        try:
+            async with asyncio.timeout(_ANEW_WITHIN_S):
+                reader, writer = await asyncio.open_connection(town.ready.mqtt_host, town.ready.mqtt_port)
+                writer.write(words)
+                await reader.readexactly(_CONNACK_AND_PUBACK_BYTES)
+                writer.close()
+                return
+        except (OSError, EOFError):
+            await asyncio.sleep(_ANEW_PAUSE_S)
+
+
+@asynccontextmanager
+async def _console(town: Town, pressed: Pressed, expected: int) -> AsyncIterator[asyncio.Event]:
+    """A WebSocket client that notes when frames come; the event says that `expected` devices have their alert."""
     loop, complete = asyncio.get_running_loop(), asyncio.Event()
     account = town.ready.accounts["admin"]
     client = ApiClient(town.ready.api_url, account.username, account.password)
     await asyncio.to_thread(client.sign_in)
     url = f"{town.ready.api_url.replace('http', 'ws', 1)}/api/v1/live"
 
-    async with (
-        _connected(town, watches) as sessions,
-        connect(url, additional_headers={"Authorization": f"Bearer {client.token}"}, max_size=None) as console,
-    ):
+    async with connect(url, additional_headers={"Authorization": f"Bearer {client.token}"}, max_size=None) as console:
         await console.recv()  # hello
 
         async def listen() -> None:
             async for text in console:
                 at = loop.time()
                 frame = json.loads(text)
-                if frame["type"] == "alert.opened":
-                    arrived.setdefault(frame["data"]["evidence"][0]["device_id"], at)
-                    if len(arrived) == len(watches):
+                if (seen := pressed.frames.get(frame["type"])) is not None:
+                    seen.setdefault(frame["data"]["evidence"][0]["device_id"], at)
+                    if len(pressed.frames[OPENED]) >= expected:
                         complete.set()
 
-        async def press(n: int, scheduled: float) -> None:
-            device = watches[n].device_id
-            due[device] = scheduled
-            await sessions[n].publish(f"anxin/v1/{device}/up/alarm", b'{"type":"sos"}')
-
         listening = asyncio.create_task(listen())
-        await on_schedule(len(watches), per_s, press)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(complete.wait(), _LAST_FRAME_WITHIN_S)
-        listening.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await listening
-    if missing := len(due) - len(arrived):
-        raise Unavailable(f"{missing} of {len(due)} presses never reached the console.")
-    return [(arrived[device] - at) * 1000 for device, at in due.items()]
+        try:
+            yield complete
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -18,8 +18,9 @@ Figures = Mapping[str, float]
 
 
 def medians(runs: Sequence[Figures]) -> dict[str, float]:
-    """The median of each figure over the repeats."""
-    return {name: round(statistics.median(run[name] for run in runs), 2) for name in runs[0]}
+    """The median of each figure that every repeat has."""
+    names = [name for name in runs[0] if all(name in run for run in runs)]
+    return {name: round(statistics.median(run[name] for run in runs), 2) for name in names}
 
 
 def latencies(name: str, milliseconds: Sequence[float]) -> dict[str, float]:

@@ -25,7 +25,10 @@ async def _run(options: argparse.Namespace) -> None:
     def heard(messages: list[Message]) -> None:
         nonlocal seen, first, last
         last = time.monotonic()
-        first = first or last
+        if not first:
+            first = last
+            if options.seconds:
+                asyncio.get_running_loop().call_later(options.seconds, complete.set)
         seen += len(messages)
         session.ack(messages)
         if seen >= options.messages > 0:
@@ -44,7 +47,7 @@ async def _run(options: argparse.Namespace) -> None:
         if options.seed:
             return
         tell(0, 0)
-        await asyncio.wait({asyncio.ensure_future(complete.wait())}, timeout=options.seconds or None)
+        await complete.wait()
     tell(seen, last - first)
 
 

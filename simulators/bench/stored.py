@@ -70,7 +70,12 @@ class Store:
         return [max(0.0, row[0]) for row in rows]
 
     async def alerts(self) -> int:
-        return int((await self._rows("SELECT count(*) FROM alert"))[0][0])
+        """About people and devices; what the platform says about itself does not count."""
+        return int((await self._rows("SELECT count(*) FROM alert WHERE rule NOT LIKE 'platform%%'"))[0][0])
+
+    async def online(self) -> int:
+        """Devices whose birth is the newest word about their link."""
+        return int((await self._rows("SELECT count(*) FROM device_state WHERE link = 'online'"))[0][0])
 
     async def until_settled(self, events: int, before: Tally, *, quiet_s: float = 60.0) -> Tally:
         """Wait until so many more events are settled. Raises Unavailable after `quiet_s` without progress."""

@@ -10,7 +10,7 @@ from typing import Any
 import paho.mqtt.client as paho
 import psycopg
 
-from simulators.bench.contender_line import contender_parser, tell
+from simulators.bench.contender_line import contender_parser, over, tell
 from simulators.bench.peers.connection import INSERT, Row, client_of, create_table, rows_of
 
 _BATCH = 500
@@ -50,8 +50,8 @@ def main() -> int:
             return 0
         client = client_of(options, on_message, manual_ack=True)
         tell(0, 0)
-        began = wrote = time.monotonic()
-        while not (done >= options.messages > 0 or (options.seconds and time.monotonic() - began >= options.seconds)):
+        wrote = time.monotonic()
+        while not over(options, done, first):
             client.loop(_AGE_S)
             if held and time.monotonic() - wrote >= _AGE_S:
                 write(client)

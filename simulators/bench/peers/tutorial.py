@@ -10,7 +10,7 @@ from typing import Any
 import paho.mqtt.client as paho
 import psycopg
 
-from simulators.bench.contender_line import contender_parser, tell
+from simulators.bench.contender_line import contender_parser, over, tell
 from simulators.bench.peers.connection import INSERT, client_of, create_table, rows_of
 
 
@@ -34,8 +34,7 @@ def main() -> int:
             return 0
         client = client_of(options, on_message, manual_ack=False)
         tell(0, 0)
-        began = time.monotonic()
-        while not (done >= options.messages > 0 or (options.seconds and time.monotonic() - began >= options.seconds)):
+        while not over(options, done, first):
             client.loop(0.1)
         client.disconnect()
     tell(done, last - first)

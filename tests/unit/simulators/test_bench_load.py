@@ -107,14 +107,16 @@ def test_a_gateways_message_holds_readings_of_its_own_children_only():
         assert {event["device"][:5] for event in message["events"]} == {HUBS[which].device_id[:5]}
 
 
-def test_a_backlog_is_in_order_from_its_age_until_now_and_its_batteries_were_low():
+def test_a_backlog_is_in_order_from_its_age_until_now_and_its_first_batteries_were_low():
     plan = LoadPlan("a", messages=300, devices=24, age_hours=6, duplicate_pct=0)
     told = [event for _, event in messages(plan, 300)]
     times = [event["at"] for event in told]
     assert times == sorted(times)
     first = (datetime.now(UTC) - datetime.fromisoformat(times[0])).total_seconds()
     assert first == pytest.approx(6 * 3600, abs=5)
-    assert {event["value"] for event in told if event["type"] == "battery"} == {15}
+    batteries = [event["value"] for event in told if event["type"] == "battery"]
+    assert batteries[0] == 15
+    assert batteries[-1] >= 60
 
 
 def test_as_many_hubs_speak_as_the_devices_need():
