@@ -22,7 +22,7 @@ from simulators.bench.workers import Workers, own_workers
 SETTINGS = (
     Number("seconds", 600, 12, 5, 36_000, "how long the database is away"),
     Number("per-second", 3000, 200, 10, 50_000, "messages a second, before, during and after"),
-    Number("presses-per-second", 1, 2, 1, 50, "presses a second while the database is away"),
+    Number("presses-per-second", 2, 2, 1, 50, "presses a second while the database is away"),
     Number("devices", 5000, 80, 10, 40_000, "devices of the telemetry"),
     Number("workers", 1, 1, 1, 8, "ingest workers"),
     Number("repeats", 1, 1, 1, 20, "how often; the medians are told"),

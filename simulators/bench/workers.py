@@ -87,6 +87,7 @@ class Workers:
                     "ANXIN_DATABASE_URL": town.ready.database_url,
                     "ANXIN_MQTT_URL": town.platform_url,
                     "ANXIN_INGEST_STATUS_PORT": "0",
+                    "ANXIN_INGEST_SPOOL_DIR": str(town.folder / "spool"),
                 },
                 start_new_session=True,
             )
