@@ -25,7 +25,7 @@ class SpoolFull(OSError):
 
 @dataclass(frozen=True, slots=True)
 class SpoolLimits:
-    """`min_free_bytes`: what is left free on the disk, which may be the database's."""
+    """`min_free_bytes`: what is left free on the disk, which may be the database's; 0: as much as the disk takes."""
 
     max_bytes: int
     segment_bytes: int
@@ -149,8 +149,9 @@ class SpoolFiles:
     def _find_room(self, size: int) -> None:
         if self._bytes + size > self._limits.max_bytes:
             raise SpoolFull(f"the spool has reached its {self._limits.max_bytes} bytes")
-        if self._disk.free_bytes(self.folder) - size < self._limits.min_free_bytes:
-            raise SpoolFull(f"less than {self._limits.min_free_bytes} bytes would be free on the spool's disk")
+        least = self._limits.min_free_bytes
+        if least and self._disk.free_bytes(self.folder) - size < least:
+            raise SpoolFull(f"less than {least} bytes would be free on the spool's disk")
 
     def _newest(self, size: int) -> tuple[Segment, int]:
         if self._writing is not None:
