@@ -29,6 +29,7 @@ COMMANDS: dict[str, Command] = {
     "migrate": Command("anxin.migrate:main", "bring the database up to this version"),
     "ingest": Command("ingest.__main__:main", "take device messages from the broker into the database"),
     "alerts": Command("alerts.__main__:main", "the alert engine: deadlines, sealing, housekeeping"),
+    "history": Command("history.__main__:main", "roll readings up, repair them for late data, drop what is too old"),
     "api": Command("api.__main__:main", "HTTP API, live stream and the plain page"),
     "broker-sync": Command("registry.broker_sync_cli:main", "keep the broker's credentials equal to the registry"),
     "gateway": Command("gateway.__main__:main", "send events from a hub or a bridge and wait for receipts"),

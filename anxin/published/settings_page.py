@@ -14,7 +14,7 @@ from pydantic_core import PydanticUndefined
 
 from core.runtime.settings import PREFIX, Settings
 
-_FOLDERS = ("core.runtime", "registry", "gateway", "ingest", "alerts", "api", "simulators", "stack")
+_FOLDERS = ("core.runtime", "registry", "gateway", "ingest", "alerts", "history", "api", "simulators", "stack")
 
 _HEAD = """# Settings
 

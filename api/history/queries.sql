@@ -20,14 +20,9 @@ span AS MATERIALIZED (
       AND b.valid && tstzrange(%(since)s, %(until)s)
 )
 
--- count_readings --
--- How many there are, counted no further than `limit`.
+-- device_spans --
 WITH :spans
-SELECT count(*) FROM (
-    SELECT FROM span s JOIN reading r ON r.device_no = s.device_no AND r.metric = %(metric)s
-        AND r.at >= s.since AND r.at < s.until AND r.at >= %(since)s AND r.at < %(until)s
-    LIMIT %(limit)s
-) found;
+SELECT device_no, since, until FROM span WHERE since < until ORDER BY since, device_no;
 
 -- readings_raw --
 WITH :spans
@@ -35,26 +30,6 @@ SELECT r.at, r.value, r.suspect
 FROM span s JOIN reading r ON r.device_no = s.device_no AND r.metric = %(metric)s
     AND r.at >= s.since AND r.at < s.until AND r.at >= %(since)s AND r.at < %(until)s
 ORDER BY r.at, s.device_no, r.value
-LIMIT %(limit)s;
-
--- readings_by_width --
--- Minutes and hours are the same everywhere, so their buckets are UTC.
-WITH :spans
-SELECT time_bucket(%(width)s::interval, r.at) AS bucket, min(r.value), max(r.value), avg(r.value), count(*)
-FROM span s JOIN reading r ON r.device_no = s.device_no AND r.metric = %(metric)s
-    AND r.at >= s.since AND r.at < s.until AND r.at >= %(since)s AND r.at < %(until)s
-GROUP BY bucket
-ORDER BY bucket
-LIMIT %(limit)s;
-
--- readings_by_day --
--- A day is the elder's: it begins at the local midnight and has 23 or 25 hours where the clock is changed.
-WITH :spans
-SELECT time_bucket('1 day', r.at, %(zone)s) AS bucket, min(r.value), max(r.value), avg(r.value), count(*)
-FROM span s JOIN reading r ON r.device_no = s.device_no AND r.metric = %(metric)s
-    AND r.at >= s.since AND r.at < s.until AND r.at >= %(since)s AND r.at < %(until)s
-GROUP BY bucket
-ORDER BY bucket
 LIMIT %(limit)s;
 
 -- latest_readings --

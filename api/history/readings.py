@@ -1,14 +1,17 @@
 """Readings of one elder in one metric, at the finest resolution that fits."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from api.history import store
-from api.history.resolution import MAX_ITEMS, Bucket, Reading, Resolution, candidates, cut
+from api.history.resolution import MAX_ITEMS, Reading, cut
 from api.history.store import Place, Span
 from core.domain.metrics import METRIC_BY_NAME, METRIC_BY_NUMBER, METRICS, Metric
 from core.errors import FieldError, Invalid
 from core.store.pool import Connection
+from history.answers import DeviceSpan, at_least, buckets
+from history.resolution import Bucket, Resolution
 
 # What a device on a wall measures of the home. Everything else is of a body, and in a home of two it cannot be told
 # whose: such readings of a device bound to the dwelling are shown for neither.
@@ -35,6 +38,10 @@ class Series:
     items: list[Reading] | list[Bucket]
     next_from: datetime | None
 
+    @property
+    def readings(self) -> int:
+        return sum(item.count if isinstance(item, Bucket) else 1 for item in self.items)
+
 
 def metric_named(name: str) -> Metric:
     """Raises Invalid, naming the metrics there are; blood pressure is stored as its two values."""
@@ -53,13 +60,30 @@ async def series(
     `resolution` None picks the finest that gives at most MAX_ITEMS items (days if none does).
     """
     span = Span(place, since, until, with_dwelling=place.alone or metric.name in HOME_METRICS)
-    known = await store.count_readings(conn, span, metric.number, MAX_ITEMS + 1) if resolution is None else 0
-    *finer, last = candidates(resolution, known)
-    for candidate in finer:
-        found = await _at(conn, span, metric, candidate)
-        if found.next_from is None:
+    devices = await store.device_spans(conn, span)
+    if resolution is None:
+        return await _fitting(conn, span, devices, metric)
+    return await _at(conn, span, devices, metric, resolution)
+
+
+async def _fitting(conn: Connection, span: Span, devices: Sequence[DeviceSpan], metric: Metric) -> Series:
+    """The finest that fits and holds as many readings as the days do: retention drops the fine ones first.
+
+    Days come first because they are few and say how many readings there are.
+    """
+    days = await _at(conn, span, devices, metric, Resolution.DAY)
+    readings = days.readings
+    for finer in (Resolution.RAW, Resolution.MINUTE, Resolution.HOUR):
+        if finer is Resolution.RAW:
+            least = readings
+        else:
+            least = await at_least(conn, devices, metric.number, finer, MAX_ITEMS + 1)
+        if least > MAX_ITEMS:
+            continue
+        found = await _at(conn, span, devices, metric, finer)
+        if found.next_from is None and found.readings >= readings:
             return found
-    return await _at(conn, span, metric, last)
+    return days
 
 
 async def latest(conn: Connection, place: Place, since: datetime, until: datetime) -> list[tuple[Metric, Reading]]:
@@ -69,9 +93,11 @@ async def latest(conn: Connection, place: Place, since: datetime, until: datetim
     return [(METRIC_BY_NUMBER[number], found[number]) for number in numbers if number in found]
 
 
-async def _at(conn: Connection, span: Span, metric: Metric, resolution: Resolution) -> Series:
+async def _at(
+    conn: Connection, span: Span, devices: Sequence[DeviceSpan], metric: Metric, resolution: Resolution
+) -> Series:
     if resolution is Resolution.RAW:
         readings, rest = cut(await store.raw_readings(conn, span, metric.number, MAX_ITEMS + 1))
         return Series(metric, resolution, readings, rest)
-    buckets, rest = cut(await store.buckets(conn, span, metric.number, resolution, MAX_ITEMS + 1))
-    return Series(metric, resolution, buckets, rest)
+    summed, rest = cut(await buckets(conn, devices, metric.number, resolution, span.place.time_zone, MAX_ITEMS + 1))
+    return Series(metric, resolution, summed, rest)

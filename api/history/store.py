@@ -8,10 +8,11 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from api.history.resolution import WIDTHS, Bucket, Reading, Resolution
+from api.history.resolution import Reading
 from core.errors import NotFound
 from core.store.pool import Connection
 from core.store.queries import load_queries
+from history.answers import DeviceSpan
 
 _SQL = load_queries("api.history")
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
@@ -84,25 +85,14 @@ async def place_of(conn: Connection, elder_id: UUID) -> Place:
     return place
 
 
-async def count_readings(conn: Connection, span: Span, metric: int, limit: int) -> int:
-    """How many readings there are, counted no further than `limit`."""
-    rows = await _fetch(conn, "count_readings", {**span.params(), "metric": metric, "limit": limit})
-    return int(rows[0][0])
+async def device_spans(conn: Connection, span: Span) -> list[DeviceSpan]:
+    """Which devices spoke for the elder within the span, and when."""
+    return [DeviceSpan(*row) for row in await _fetch(conn, "device_spans", span.params())]
 
 
 async def raw_readings(conn: Connection, span: Span, metric: int, limit: int) -> list[Reading]:
     rows = await _fetch(conn, "readings_raw", {**span.params(), "metric": metric, "limit": limit})
     return [Reading(*row) for row in rows]
-
-
-async def buckets(conn: Connection, span: Span, metric: int, resolution: Resolution, limit: int) -> list[Bucket]:
-    """Aggregates of `resolution`, oldest first; days are those of the elder's time zone."""
-    params = {**span.params(), "metric": metric, "limit": limit}
-    if resolution is Resolution.DAY:
-        rows = await _fetch(conn, "readings_by_day", {**params, "zone": span.place.time_zone})
-    else:
-        rows = await _fetch(conn, "readings_by_width", {**params, "width": WIDTHS[resolution]})
-    return [Bucket(*row) for row in rows]
 
 
 async def latest_readings(

@@ -12,12 +12,13 @@ from api.database import Db
 from api.fields import Moment
 from api.history import readings
 from api.history.access import require_vitals
-from api.history.resolution import MAX_ITEMS, Bucket, Reading, Resolution
+from api.history.resolution import MAX_ITEMS, Reading
 from api.history.store import Place, place_of
 from api.routing import make_router
 from api.services import Services
 from core.errors import FieldError, Invalid
 from core.store.pool import Connection
+from history.resolution import Bucket, Resolution
 from registry import access_log
 from registry.access import Scope
 

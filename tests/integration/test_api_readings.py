@@ -1,88 +1,26 @@
 """Readings against brute force on the real database: resolutions, rebinding, shared homes, and bent days."""
 
 import random
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo
+from uuid import UUID
 
 import psycopg
 import pytest
 
 from api.history import readings, store
-from api.history.resolution import MAX_ITEMS, Bucket, Reading, Resolution
+from api.history.resolution import MAX_ITEMS, Reading
 from core.domain.metrics import METRIC_BY_NAME
-from core.store.pool import Connection
+from history.resolution import Bucket, Resolution
 from tests.fixtures.api_town import ApiTown
 from tests.fixtures.device_places import REGION, DevicePlaces
+from tests.fixtures.reading_home import BERLIN, Home, agree, brute
 
 pytestmark = pytest.mark.integration
 
-BERLIN = ZoneInfo("Europe/Berlin")
 SPRING = datetime(2026, 3, 29, tzinfo=BERLIN)  # 23 hours long
 HEART = METRIC_BY_NAME["heart_rate"]
-
-
-@dataclass
-class Home:
-    """Two centres' worth of nothing but what readings need: elders, devices, bindings, readings."""
-
-    conn: Connection
-    places: DevicePlaces
-    centre: UUID
-
-    async def elder(self, dwelling: UUID | None = None) -> UUID:
-        return await self.places.elder(self.centre, dwelling=dwelling)
-
-    async def device(self) -> tuple[str, int]:
-        id = f"dv-{uuid4().hex[:12]}"
-        cursor = await self.conn.execute(
-            "WITH m AS (INSERT INTO device_model (id, name, vendor, device_type) VALUES (%s, 'm', 'v', 't')"
-            "           ON CONFLICT (name) DO UPDATE SET vendor = 'v' RETURNING id)"
-            " INSERT INTO device (id, model_id, created_at) SELECT %s, m.id, now() FROM m RETURNING device_no",
-            (uuid4(), id),
-        )
-        row = await cursor.fetchone()
-        assert row is not None
-        return id, row[0]
-
-    async def bind(
-        self,
-        device: str,
-        since: datetime,
-        until: datetime | None,
-        *,
-        elder: UUID | None = None,
-        home: UUID | None = None,
-    ) -> None:
-        await self.conn.execute(
-            "INSERT INTO device_binding (id, device_id, elder_id, dwelling_id, valid, created_at)"
-            " VALUES (%s, %s, %s, %s, tstzrange(%s, %s), now())",
-            (uuid4(), device, elder, home, since, until),
-        )
-
-    async def measure(
-        self, device_no: int, values: Iterable[tuple[datetime, float]], metric: str = "heart_rate"
-    ) -> None:
-        async with (
-            self.conn.cursor() as cursor,
-            cursor.copy("COPY reading (device_no, metric, at, value) FROM STDIN") as copy,
-        ):
-            for at, value in values:
-                await copy.write_row((device_no, METRIC_BY_NAME[metric].number, at, value))
-
-    async def series(
-        self,
-        elder: UUID,
-        since: datetime,
-        until: datetime,
-        resolution: Resolution | None = None,
-        metric: str = "heart_rate",
-    ) -> readings.Series:
-        place = await store.place_of(self.conn, elder)
-        return await readings.series(self.conn, place, METRIC_BY_NAME[metric], since, until, resolution)
 
 
 @pytest.fixture
@@ -92,34 +30,6 @@ async def home(database: str) -> AsyncIterator[Home]:
         centre = await places.centre()
         await conn.execute("UPDATE region SET time_zone = 'Europe/Berlin' WHERE code = %s", (REGION,))
         yield Home(conn, places, centre)
-
-
-def _floor(at: datetime, resolution: Resolution) -> datetime:
-    if resolution is Resolution.DAY:
-        return at.astimezone(BERLIN).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
-    seconds = {Resolution.MINUTE: 60, Resolution.HOUR: 3600}[resolution]
-    return datetime.fromtimestamp(at.timestamp() // seconds * seconds, UTC)
-
-
-def _brute(values: list[tuple[datetime, float]], resolution: Resolution) -> list[Reading] | list[Bucket]:
-    if resolution is Resolution.RAW:
-        return [Reading(at.astimezone(UTC), value) for at, value in sorted(values)]
-    groups: dict[datetime, list[float]] = {}
-    for at, value in values:
-        groups.setdefault(_floor(at, resolution), []).append(value)
-    return [Bucket(at, min(v), max(v), sum(v) / len(v), len(v)) for at, v in sorted(groups.items())]
-
-
-def _agree(found: readings.Series, values: list[tuple[datetime, float]]) -> None:
-    expected = _brute(values, found.resolution)
-    assert len(found.items) == len(expected)
-    for mine, theirs in zip(found.items, expected, strict=True):
-        if isinstance(mine, Bucket):
-            assert isinstance(theirs, Bucket)
-            assert (mine.at, mine.min, mine.max, mine.count) == (theirs.at, theirs.min, theirs.max, theirs.count)
-            assert mine.avg == pytest.approx(theirs.avg)
-        else:
-            assert mine == theirs
 
 
 def _every(step: timedelta, count: int, *, start: datetime = SPRING, seed: int = 1) -> list[tuple[datetime, float]]:
@@ -141,8 +51,8 @@ async def test_every_resolution_agrees_with_brute_force_over_a_clock_change_and_
     await home.measure(number, values)
     since, until = SPRING - timedelta(days=1, hours=5), SPRING + timedelta(days=1, minutes=3)
     asked = [(at, value) for at, value in values if since <= at < until]
-    _agree(await home.series(first, since, until, resolution), [(at, v) for at, v in asked if at < change])
-    _agree(await home.series(second, since, until, resolution), [(at, v) for at, v in asked if at >= change])
+    agree(await home.series(first, since, until, resolution), [(at, v) for at, v in asked if at < change])
+    agree(await home.series(second, since, until, resolution), [(at, v) for at, v in asked if at >= change])
 
 
 async def test_a_day_is_the_elders_and_has_23_hours_when_the_clock_goes_forward(home: Home) -> None:
@@ -180,7 +90,7 @@ async def test_auto_is_the_finest_resolution_that_fits(
     assert found.resolution is expected
     assert len(found.items) <= MAX_ITEMS
     assert found.next_from is None
-    _agree(found, values)
+    agree(found, values)
 
 
 async def test_what_was_asked_raw_and_does_not_fit_comes_in_parts_that_join(home: Home) -> None:
@@ -196,7 +106,7 @@ async def test_what_was_asked_raw_and_does_not_fit_comes_in_parts_that_join(home
         assert len(found.items) <= MAX_ITEMS
         seen += [item for item in found.items if isinstance(item, Reading)]
         since = found.next_from
-    assert seen == _brute(values, Resolution.RAW)
+    assert seen == brute(values, Resolution.RAW, BERLIN)
 
 
 async def test_two_devices_of_one_elder_are_one_series(home: Home) -> None:
@@ -208,7 +118,7 @@ async def test_two_devices_of_one_elder_are_one_series(home: Home) -> None:
         await home.bind(device, SPRING, None, elder=elder)
         await home.measure(number, values)
         every += values
-    _agree(await home.series(elder, SPRING, SPRING + timedelta(days=1)), every)
+    agree(await home.series(elder, SPRING, SPRING + timedelta(days=1)), every)
 
 
 async def test_a_shared_homes_room_is_everybodys_and_its_body_sensor_nobodys(home: Home) -> None:
@@ -222,7 +132,7 @@ async def test_a_shared_homes_room_is_everybodys_and_its_body_sensor_nobodys(hom
     until = SPRING + timedelta(days=1)
     for elder in (one, other):
         assert (await home.series(elder, SPRING, until)).items == []
-        _agree(await home.series(elder, SPRING, until, metric="temperature"), values)
+        agree(await home.series(elder, SPRING, until, metric="temperature"), values)
 
 
 async def test_a_body_sensor_of_a_home_belongs_to_the_only_one_who_lives_there(home: Home) -> None:
@@ -233,7 +143,7 @@ async def test_a_body_sensor_of_a_home_belongs_to_the_only_one_who_lives_there(h
     await home.bind(device, SPRING, None, home=dwelling)
     values = _every(timedelta(minutes=5), 12)
     await home.measure(number, values)
-    _agree(await home.series(elder, SPRING, SPRING + timedelta(days=1)), values)
+    agree(await home.series(elder, SPRING, SPRING + timedelta(days=1)), values)
 
 
 async def test_the_latest_reading_is_of_the_one_who_wears_the_device_now(home: Home) -> None:
@@ -257,7 +167,7 @@ async def test_the_end_of_a_span_is_not_in_it(home: Home) -> None:
     values = _every(timedelta(minutes=1), 10)
     await home.measure(number, values)
     found = await home.series(elder, values[2][0], values[5][0])
-    _agree(found, values[2:5])
+    agree(found, values[2:5])
 
 
 async def _measured(town: ApiTown, elder: UUID, values: list[tuple[str, datetime, float, bool]]) -> None:

@@ -1,29 +1,17 @@
-"""Which resolution is tried, and where an answer is cut."""
+"""Where an answer is cut."""
 
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.history.resolution import MAX_ITEMS, Reading, Resolution, candidates, cut
+from api.history.resolution import Reading, cut
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def _readings(seconds: list[int]) -> list[Reading]:
     return [Reading(START + timedelta(seconds=second), float(index)) for index, second in enumerate(sorted(seconds))]
-
-
-def test_a_question_that_fits_is_answered_raw_first() -> None:
-    assert candidates(None, MAX_ITEMS)[0] is Resolution.RAW
-
-
-def test_raw_is_not_even_tried_when_it_cannot_fit() -> None:
-    assert tuple(candidates(None, MAX_ITEMS + 1)) == (Resolution.MINUTE, Resolution.HOUR, Resolution.DAY)
-
-
-def test_a_wanted_resolution_is_the_only_one_tried() -> None:
-    assert tuple(candidates(Resolution.HOUR, 10**9)) == (Resolution.HOUR,)
 
 
 def test_what_fits_is_not_cut() -> None:
