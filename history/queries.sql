@@ -208,7 +208,7 @@ LIMIT %(limit)s;
 -- Before when raw readings, minutes and hours are in the next coarser roll-up. A mark that waits holds its raw hour.
 SELECT least(s.rolled_up_to, (SELECT min(hour) FROM reading_dirty WHERE hour >= s.raw_from)),
        greatest(least(s.rolled_up_to, (SELECT min(days_up_to) FROM rollup_zone)), 'epoch'),
-       s.raw_from
+       greatest(s.raw_from, 'epoch')
 FROM rollup_state s
 WHERE s.rolled_up_to > '-infinity';
 

@@ -30,7 +30,13 @@ from stack.supervisor import Supervisor
 
 _LOOPBACK = frozenset({"", "127.0.0.1", "localhost", "::1"})
 _SERVER_WATCH_S = 1.0
-_USUAL_PORT = {"ingest": 9101, "engine": 9102}
+_HOSTS = (
+    "ANXIN_API_HOST",
+    "ANXIN_INGEST_STATUS_HOST",
+    "ANXIN_ENGINE_STATUS_HOST",
+    "ANXIN_HISTORY_STATUS_HOST",
+)
+_USUAL_PORT = {"ingest": 9101, "engine": 9102, "history": 9105}
 
 Pid = Callable[[servers.RunningStack], int]
 
@@ -63,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _refuse_open_addresses() -> None:
-    for variable in ("ANXIN_API_HOST", "ANXIN_INGEST_STATUS_HOST", "ANXIN_ENGINE_STATUS_HOST"):
+    for variable in _HOSTS:
         if os.environ.get(variable, "") not in _LOOPBACK:
             raise ConfigurationError(
                 f"{variable} is set to an address others can reach; the demo answers on this machine only. "

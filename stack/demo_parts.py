@@ -10,7 +10,7 @@ from stack.supervisor import Program
 
 # Against the data's flow nothing would have a place to go: first the sources fall silent, then what they sent is
 # stored, then nobody looks any more. A kind of part stops with all its numbered ones.
-STOP_ORDER = ("fleet", "ingest", "engine", "api", "broker-sync")
+STOP_ORDER = ("fleet", "ingest", "engine", "history", "api", "broker-sync")
 EVERY_PART = "*"
 
 
@@ -62,6 +62,7 @@ _PORT_VARIABLE = {
     "api": "ANXIN_API_PORT",
     "ingest": "ANXIN_INGEST_STATUS_PORT",
     "engine": "ANXIN_ENGINE_STATUS_PORT",
+    "history": "ANXIN_HISTORY_STATUS_PORT",
 }
 
 
@@ -77,7 +78,7 @@ def numbered(kind: str, count: int) -> list[str]:
 
 def part_names(ingest_workers: int, engines: int) -> list[str]:
     """In the order they start: credentials first, so that devices can connect as soon as somebody listens."""
-    return ["broker-sync", "api", *numbered("engine", engines), *numbered("ingest", ingest_workers)]
+    return ["broker-sync", "api", "history", *numbered("engine", engines), *numbered("ingest", ingest_workers)]
 
 
 def _anxin(*words: str) -> tuple[str, ...]:

@@ -1,11 +1,13 @@
 """Roll-ups against brute force: late, doubled and slow writers, crashes, rebindings, bent days, retention."""
 
+import asyncio
 import json
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -17,12 +19,16 @@ from prometheus_client import CollectorRegistry
 from api.history.resolution import MAX_ITEMS
 from core.contract.keys import CopyCounter
 from core.domain.metrics import METRIC_BY_NAME
+from core.runtime.clock import Clock
+from core.runtime.service import Service
 from core.store.pool import Connection
 from history import compression, store
 from history.metrics import HistoryMetrics
 from history.resolution import HOUR, Resolution
 from history.retention import drop_old
 from history.roller import Roller
+from history.service import HistoryService
+from history.settings import HistorySettings
 from ingest import store as ingest_store
 from ingest.admission import admit, assign_keys, delivery_of
 from ingest.writer import Writer
@@ -363,3 +369,29 @@ async def test_only_one_rolls_up_and_the_next_takes_over(town: HistoryTown):
     assert not await store.lock(second)
     await first.close()
     assert await eventually(lambda: store.lock(second))
+
+
+async def test_the_program_rolls_up_says_so_and_another_stands_by(town: HistoryTown, database: str):
+    town.now = datetime.now(UTC)
+    gauge = await town.gauge((BERLIN, town.now - timedelta(days=9), None))
+    await town.say(gauge, [(town.now - timedelta(hours=n), 60.0 + n) for n in range(1, 9)])
+    services, running = [], []
+    for number in (1, 2):
+        settings = HistorySettings.load(
+            database_url=database, history_number=number, history_period_seconds=0.1, history_status_port=0
+        )
+        program = HistoryService(settings, Clock(), HistoryMetrics(CollectorRegistry()))
+        services.append((Service("history"), program))
+        running.append(asyncio.create_task(services[-1][0].run(program.run)))
+        name = f"history-{number}"
+        await eventually(partial(town.one, "SELECT count(*) FROM component_pulse WHERE component = %s", name))
+    assert await town.one("SELECT detail->'active' FROM component_pulse WHERE component = 'history-2'") is False
+    await eventually(lambda: town.one("SELECT sum(count) = 8 FROM reading_1m"))
+    services[0][0].stop.set()
+    await running[0]
+    await town.say(gauge, [(town.now - timedelta(hours=5), 99.0)])
+    await eventually(lambda: town.one("SELECT sum(count) = 9 FROM reading_1h"))
+    for check in services[1][1].checks().values():
+        assert await check() is None
+    services[1][0].stop.set()
+    await running[1]

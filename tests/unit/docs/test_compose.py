@@ -49,7 +49,7 @@ def environment(service: dict[str, Any]) -> dict[str, str]:
 
 def test_the_parts_of_the_platform_are_all_there():
     words = {service["command"][0] for name, service in OURS.items() if not is_module(service)}
-    assert words == {"migrate", "broker-sync", "ingest", "alerts", "api"}
+    assert words == {"migrate", "broker-sync", "ingest", "alerts", "history", "api"}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -135,7 +135,8 @@ def test_every_health_address_exists_at_the_port_the_part_listens_on(name: str):
     word, program, url = OURS[name]["healthcheck"]["test"]
     assert (word, program) == ("CMD", "health")
     port, path = re.fullmatch(r"http://127\.0\.0\.1:(\d+)(/\w+)", url).groups()  # type: ignore[union-attr]
-    setting = {"api": "API_PORT", "alerts": "ENGINE_STATUS_PORT"}.get(name, "INGEST_STATUS_PORT")
+    own = {"api": "API_PORT", "alerts": "ENGINE_STATUS_PORT", "history": "HISTORY_STATUS_PORT"}
+    setting = own.get(name, "INGEST_STATUS_PORT")
     assert int(port) == int(environment(OURS[name]).get(f"{PREFIX}{setting}", FIELDS[f"{PREFIX}{setting}"].default))
     if name == "api":
         assert path in openapi_document()["paths"]

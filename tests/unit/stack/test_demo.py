@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stack.demo import _ports, main
+from stack.demo import _HOSTS, _ports, main
 from stack.demo_parts import Addresses, fleet, part_names, parts, stop_order
 from stack.demo_ready import ready_document
 from stack.demo_roll import Roll, read_overrides
@@ -29,14 +29,14 @@ def addresses(tmp_path: Path) -> Addresses:
         mosquitto_pid=1,
         postgres_pid=2,
     )
-    ports = {"api": 8080, "ingest-1": 9101, "ingest-2": 9103, "engine-1": 9102}
+    ports = {"api": 8080, "ingest-1": 9101, "ingest-2": 9103, "engine-1": 9102, "history": 9105}
     return Addresses(stack, demo_secrets(tmp_path), ports)
 
 
 NAMES = part_names(ingest_workers=2, engines=1)
 
 
-@pytest.mark.parametrize("variable", ["ANXIN_API_HOST", "ANXIN_INGEST_STATUS_HOST", "ANXIN_ENGINE_STATUS_HOST"])
+@pytest.mark.parametrize("variable", _HOSTS)
 def test_the_demo_refuses_to_answer_on_anything_but_loopback(variable, monkeypatch, capsys, tmp_path):
     monkeypatch.setenv(variable, "0.0.0.0")
     assert main(["--data-dir", str(tmp_path / "d")]) == 2
@@ -85,7 +85,7 @@ def test_numbered_parts_get_their_number_and_a_port_of_their_own(addresses: Addr
     assert by_name["engine-1"].command[-3:] == ("alerts", "--engine", "1")
     assert by_name["ingest-2"].environment["ANXIN_INGEST_STATUS_PORT"] == "9103"
     ports = _ports(part_names(3, 2), 0)
-    assert len(set(ports.values())) == len(ports) == 6
+    assert len(set(ports.values())) == len(ports) == 7
 
 
 def test_a_part_s_own_environment_wins_over_everybodys_and_everybodys_over_the_demos(addresses: Addresses, tmp_path):
