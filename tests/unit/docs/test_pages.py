@@ -18,7 +18,7 @@ from core.runtime.settings import PREFIX
 from tests.unit.docs.documents import ROOT, check_command, command_lines, committed_files
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-FOLDERS = ("anxin", "core", "registry", "gateway", "ingest", "alerts", "api", "simulators", "stack")
+FOLDERS = ("anxin", "core", "registry", "gateway", "ingest", "alerts", "history", "api", "simulators", "stack")
 SOURCES = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 DECLARED = {f"{PREFIX}{name.upper()}" for model in settings_models() for name in own_fields(model)}
