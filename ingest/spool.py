@@ -1,6 +1,6 @@
 """Where a lane puts what the database does not take: on disk first, then acknowledged, drained in order afterwards.
 
-docs/adr/0006-spool.md. Everything that touches the disk runs in a thread of this spool alone: no lane ever waits for
+docs/adr/0009-spool.md. Everything that touches the disk runs in a thread of this spool alone: no lane ever waits for
 a disk with the event loop, and an alarm never waits behind telemetry's writes.
 """
 
