@@ -128,6 +128,33 @@ def test_faults_are_told_apart():
     assert fault_of(errors.UndefinedTable()) is Fault.OURS
 
 
+@pytest.mark.parametrize(
+    ("sqlstate", "fault"),
+    [
+        ("08006", Fault.SERVER),  # connection failure
+        ("25P02", Fault.SERVER),  # the transaction had failed before
+        ("40001", Fault.SERVER),  # serialisation
+        ("53100", Fault.SERVER),  # disk full
+        ("53200", Fault.SERVER),  # out of memory
+        ("53300", Fault.SERVER),  # too many connections
+        ("55P03", Fault.SERVER),  # lock not available
+        ("57014", Fault.SERVER),  # cancelled, or a statement timeout
+        ("57P03", Fault.SERVER),  # cannot connect now
+        ("58030", Fault.SERVER),  # input or output error
+        ("XX001", Fault.SERVER),  # data corrupted
+        ("22021", Fault.DATA),  # not a character
+        ("23514", Fault.DATA),  # check
+        ("54001", Fault.DATA),  # too complex
+        ("42703", Fault.OURS),  # no such column
+        ("28P01", Fault.OURS),  # wrong password
+    ],
+)
+def test_each_class_of_error_is_somebodys_fault(sqlstate, fault):
+    from psycopg import errors
+
+    assert fault_of(errors.lookup(sqlstate)()) is fault
+
+
 def test_a_condemned_alarm_rings_and_leaves_the_key_of_the_accepted_free():
     piece = only_piece(delivery("alarm", {**ALARM, "device": "child-1"}))
     before = piece.key
