@@ -26,6 +26,8 @@ class Command:
 COMMANDS: dict[str, Command] = {
     "demo": Command("stack.demo:main", "run the whole platform here with a fictional town"),
     "stack": Command("stack.__main__:main", "PostgreSQL with TimescaleDB and Mosquitto without Docker"),
+    "backup": Command("stack.backup:main", "copy the database, stream its log, rehearse its loss"),
+    "restore": Command("stack.restore:main", "bring a backup back into a new data folder, checked"),
     "migrate": Command("anxin.migrate:main", "bring the database up to this version"),
     "ingest": Command("ingest.__main__:main", "take device messages from the broker into the database"),
     "alerts": Command("alerts.__main__:main", "the alert engine: deadlines, sealing, housekeeping"),

@@ -39,7 +39,7 @@ def running_database(data_dir: Path) -> int:
 def run_database(data_dir: Path, state: StackState, paths: StackPaths, identity: Identity) -> int:
     """Start PostgreSQL, creating its cluster first, and wait until it answers; return its process id."""
     folder = cluster_folder(data_dir)
-    environment = _environment(paths)
+    environment = server_environment(paths)
     if not port_is_free(state.pg_port):
         raise PortTaken(state.pg_port, "PostgreSQL", "--pg-port")
     if not (folder / "PG_VERSION").exists():
@@ -65,7 +65,8 @@ def end_database(data_dir: Path) -> None:
     end(running_database(data_dir), str(cluster_folder(data_dir)), signal.SIGINT, "PostgreSQL")
 
 
-def _environment(paths: StackPaths) -> dict[str, str]:
+def server_environment(paths: StackPaths) -> dict[str, str]:
+    """What every program of the unpacked PostgreSQL is started with."""
     # The unpacked libc reads its own C.UTF-8 and the unpacked OpenSSL its own configuration: the host's
     # may be absent or made for another version.
     return {

@@ -8,7 +8,9 @@ StackError
 ├── DiskFull         no space left for the cache or the data
 ├── PortTaken        another program listens on the port asked for
 ├── DataFolder       the data folder cannot be used
-└── ServerFailed     a server did not start or did not stop
+├── ServerFailed     a server did not start or did not stop
+├── BackupFailed     no backup was made, and why
+└── RestoreFailed    no database was restored, and why
 """
 
 import errno
@@ -63,6 +65,14 @@ class DataFolder(StackError):
 
 class ServerFailed(StackError):
     """A server did not start or did not stop."""
+
+
+class BackupFailed(StackError):
+    """No backup was made; what was there before is untouched."""
+
+
+class RestoreFailed(StackError):
+    """No database was restored; the backup is untouched."""
 
 
 @contextmanager

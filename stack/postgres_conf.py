@@ -15,6 +15,7 @@ class DatabaseSettings:
     shared_buffers_mb: int = 512
     max_connections: int = 200
     max_wal_size_gb: int = 4
+    max_slot_wal_gb: int = 8
 
 
 def configuration(settings: DatabaseSettings) -> str:
@@ -32,6 +33,12 @@ password_encryption = 'scram-sha-256'
 fsync = on
 full_page_writes = on
 synchronous_commit = on
+
+# `anxin backup --follow` streams the log; without a follower its slot may hold this much of the disk, not more:
+# then the follower begins anew with a whole backup.
+wal_level = replica
+max_wal_senders = 10
+max_slot_wal_keep_size = '{settings.max_slot_wal_gb}GB'
 
 shared_buffers = '{settings.shared_buffers_mb}MB'
 effective_cache_size = '2GB'
@@ -63,5 +70,5 @@ log_parameter_max_length_on_error = 0
 
 
 def client_authentication() -> str:
-    """pg_hba.conf: a password over loopback, nothing else."""
+    """pg_hba.conf: a password over loopback, nothing else; `replication` is what backups connect as."""
     return "host all all 127.0.0.1/32 scram-sha-256\nhost replication all 127.0.0.1/32 scram-sha-256\n"
