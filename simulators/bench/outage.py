@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from core.errors import Unavailable
 from simulators.bench.load_plan import LoadPlan, LoadTold
 from simulators.bench.load_run import LoadRun, start_load
-from simulators.bench.presses import OPENED, PROVISIONAL, Pressed, press
+from simulators.bench.presses import OPENED, PROVISIONAL, Gate, Pressed, press
 from simulators.bench.report import latencies, report, server_versions
 from simulators.bench.servers import crash_database, start_servers
 from simulators.bench.shape import Bench, Document, Number, Say
@@ -28,7 +28,6 @@ SETTINGS = (
     Number("repeats", 1, 1, 1, 20, "how often; the medians are told"),
 )
 _BEFORE_S = 5.0
-_CONNECT_S = 10.0  # the pressing watches and the console are up by then
 _FIRST_PRESS_AFTER_S = 2.0
 _DRAINED_WITHIN_S = 3600.0
 _CAUGHT_UP_S = 1.0  # less than so much of the live rate waits
@@ -65,35 +64,30 @@ async def _once(options: argparse.Namespace, town: Town, workers: Workers, press
     )
     await run.speaks()
     await asyncio.sleep(_BEFORE_S)
-    begin = asyncio.Event()
-    pressing = asyncio.create_task(
-        press(
-            town,
-            town.watches[:presses],
-            options.presses_per_second,
-            begin=begin,
-            within_s=_DRAINED_WITHIN_S,
+    gate = Gate()
+    async with asyncio.TaskGroup() as group:
+        pressing = group.create_task(
+            press(town, town.watches[:presses], options.presses_per_second, gate=gate, within_s=_DRAINED_WITHIN_S)
         )
-    )
-    await _away(options, town, begin, say)
-    await start_servers(town)
-    say("the database answers again")
-    drained = await _until_caught_up(town, run, before, options.per_second, say)
-    told = await run.end()
-    pressed = await pressing
+        await _away(options, town, gate, say)
+        await start_servers(town)
+        say("the database answers again")
+        drained = await _until_caught_up(town, run, before, options.per_second, say)
+        told = await run.end()
+    pressed = pressing.result()
     await _whole(town, told, before)
     return _figures(options, pressed, drained, told)
 
 
-async def _away(options: argparse.Namespace, town: Town, begin: asyncio.Event, say: Say) -> None:
+async def _away(options: argparse.Namespace, town: Town, gate: Gate, say: Say) -> None:
     """Crash the database, let the presses begin, and stay without it for the time asked."""
-    await asyncio.sleep(_CONNECT_S)
+    await gate.ready.wait()
     await crash_database(town)
     loop = asyncio.get_running_loop()
     until = loop.time() + options.seconds
     say(f"the database is down, for {options.seconds} s")
     await asyncio.sleep(_FIRST_PRESS_AFTER_S)
-    begin.set()
+    gate.begin.set()
     while (left := until - loop.time()) > 0:
         await asyncio.sleep(min(60.0, left))
         say(f"  {max(0.0, until - loop.time()):.0f} s of the outage are left")

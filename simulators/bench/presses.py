@@ -42,6 +42,14 @@ class Pressed:
         return len(self.due.keys() - self.frames[frame].keys())
 
 
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """`ready`: watches and console are connected; `begin`: now press."""
+
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    begin: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 async def press_latencies(town: Town, watches: Sequence[FleetMember], per_s: float) -> list[float]:
     """Milliseconds from each scheduled press to its `alert.opened` frame. Raises Unavailable if one never came."""
     pressed = await press(town, watches, per_s)
@@ -55,13 +63,13 @@ async def press(
     watches: Sequence[FleetMember],
     per_s: float,
     *,
-    begin: asyncio.Event | None = None,
+    gate: Gate | None = None,
     anew: bool = False,
     within_s: float = _LAST_FRAME_WITHIN_S,
 ) -> Pressed:
     """Press each watch once, on schedule, and listen until each has an alert or `within_s` after the last are over.
 
-    All is connected before the first press, which waits for `begin`; `anew`: each press connects for itself instead.
+    All is connected before the first press, which waits at the `gate`; `anew`: each press connects for itself instead.
     """
     pressed = Pressed()
     async with (
@@ -77,8 +85,9 @@ async def press(
             else:
                 await sessions[n].publish(f"anxin/v1/{device}/up/alarm", _SOS)
 
-        if begin is not None:
-            await begin.wait()
+        if gate is not None:
+            gate.ready.set()
+            await gate.begin.wait()
         await on_schedule(len(watches), per_s, one)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(complete.wait(), within_s)

@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 
 from core.errors import Unavailable
-from simulators.bench.presses import OPENED, Pressed, press
+from simulators.bench.presses import OPENED, Gate, Pressed, press
 from simulators.bench.report import latencies, report, server_versions
 from simulators.bench.servers import start_servers, stop_broker
 from simulators.bench.shape import REPEATS, Bench, Document, Number, Say
@@ -21,7 +21,6 @@ from simulators.bench.storm_clients import listens
 from simulators.bench.town import Town, fresh_town
 from simulators.bench.workers import own_workers
 
-_CONSOLE_S = 3.0  # the console is there by then
 SETTINGS = (
     Number("sessions", 10_000, 40, 10, 10_000, "device sessions"),
     Number("presses", 300, 10, 1, 2000, "presses from the moment the broker listens again"),
@@ -108,20 +107,20 @@ async def _once(options: argparse.Namespace, town: Town, say: Say) -> dict[str, 
         say(f"{options.sessions:,} sessions are connected")
         async with Store(town.ready.database_url) as store:
             before, rows = await store.tally(), await store.readings()
-            begin = asyncio.Event()
+            gate = Gate()
             pressing = asyncio.create_task(
                 press(
                     town,
                     town.watches[-options.presses :],
                     options.presses_per_second,
-                    begin=begin,
+                    gate=gate,
                     anew=True,
                     within_s=120,
                 )
             )
-            await asyncio.sleep(_CONSOLE_S)
+            await gate.ready.wait()
             away_ms = await _cut(options, town, clients)
-            begin.set()
+            gate.begin.set()
             say(f"the broker was away for {away_ms:.0f} ms; all come back")
             back = await clients.back()
             pressed = await pressing
