@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from core.runtime.clock import Clock
-from core.runtime.mqtt import BrokerAddress, MqttSession
+from core.runtime.mqtt import BrokerAddress, Message, MqttSession
 from ingest.classify import SeenKeys
 from ingest.database import LaneDatabase
 from ingest.drain import Drainer
@@ -14,6 +14,7 @@ from ingest.inbox import Inbox
 from ingest.lane import Lane, LaneLimits
 from ingest.limits import RateLimits
 from ingest.metrics import IngestMetrics
+from ingest.partition import Partition
 from ingest.registry_view import RegistryView
 from ingest.settings import IngestSettings
 from ingest.settle import Settler
@@ -88,7 +89,7 @@ class LaneParts:
         session = MqttSession(
             self.broker,
             client_id=f"{settings.ingest_client_id_prefix}-{settings.ingest_worker}-{name}",
-            on_messages=inbox.put if inbox is not None else None,
+            on_messages=self._handler(name, inbox, lambda others: session.ack(others)),
             session_expiry_s=expiry,
             receive_maximum=maximum,
             keep_alive_s=settings.mqtt_keep_alive_seconds,
@@ -105,6 +106,14 @@ class LaneParts:
             burst_events=settings.ingest_device_burst_events,
             flood_s=settings.ingest_flood_seconds,
         )
+
+    def _handler(
+        self, name: str, inbox: Inbox | None, others: Callable[[list[Message]], None]
+    ) -> Callable[[list[Message]], None] | None:
+        settings = self.settings
+        if inbox is None or name == "alarm" or settings.ingest_subscription == "shared" or settings.ingest_workers == 1:
+            return None if inbox is None else inbox.put
+        return Partition(settings.ingest_worker, settings.ingest_workers, ours=inbox.put, others=others).take
 
     def _settler(self, name: str, title: str, *, emergency: bool) -> Settler:
         settings = self.settings

@@ -1,8 +1,9 @@
 """Settings of an ingest worker."""
 
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from core.runtime.places import default_data_dir
 from core.runtime.settings import BrokerSettings, DatabaseSettings, LogSettings
@@ -13,6 +14,17 @@ class IngestSettings(DatabaseSettings, BrokerSettings, LogSettings):
 
     ingest_worker: int = Field(
         default=1, ge=1, le=999, description="Number of this worker; no two running workers may share one."
+    )
+    ingest_workers: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="How many workers there are, the same for all: each takes its part of the devices' telemetry.",
+    )
+    ingest_subscription: Literal["partitioned", "shared"] = Field(
+        default="partitioned",
+        description="partitioned: every worker reads all telemetry and takes its devices'. shared: the broker deals "
+        "messages out; only for a broker that keeps shared subscriptions over a restart, which Mosquitto does not.",
     )
     ingest_client_id_prefix: str = Field(
         default="anxin-ingest",
@@ -108,6 +120,15 @@ class IngestSettings(DatabaseSettings, BrokerSettings, LogSettings):
     ingest_status_port: int = Field(
         default=9101, ge=0, le=65535, description="Port of the status pages; 0 takes a free one."
     )
+
+    @model_validator(mode="after")
+    def _every_part_has_its_worker(self) -> "IngestSettings":
+        if self.ingest_subscription == "partitioned" and self.ingest_worker > self.ingest_workers:
+            raise ValueError(
+                f"worker {self.ingest_worker} of {self.ingest_workers} would take nothing; set ANXIN_INGEST_WORKERS to "
+                "the number of workers, the same for all of them"
+            )
+        return self
 
     @property
     def spool_folder(self) -> Path:

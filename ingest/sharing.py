@@ -20,13 +20,22 @@ _PERIOD_S = 2.0
 
 
 class Sharing:
-    """`longest_s`: for so long the broker keeps messages; a longer absence leaves no more of them."""
+    """`dealt_out`: the broker deals a device's messages out among the workers; else each device has one worker, which
+    sees all of it. `longest_s`: for so long the broker keeps messages; a longer absence leaves no more of them."""
 
     def __init__(
-        self, worker: int, lane: Lane, pool: Pool, metrics: IngestMetrics, clock: Clock, *, longest_s: float
+        self,
+        worker: int,
+        lane: Lane,
+        pool: Pool,
+        metrics: IngestMetrics,
+        clock: Clock,
+        *,
+        dealt_out: bool,
+        longest_s: float,
     ) -> None:
         self._worker, self._lane, self._pool, self._longest_s = worker, lane, pool, longest_s
-        self._metrics, self._clock = metrics, clock
+        self._metrics, self._clock, self._dealt_out = metrics, clock, dealt_out
         self._since: datetime | None = None
         self._begun = False
 
@@ -47,7 +56,7 @@ class Sharing:
         now = self._clock.now()
         async with self._pool.connection() as conn:
             others, last_own = await live_workers(conn, self._worker, now)
-        self._lane.rates.share_with(others + 1)
+        self._lane.rates.share_with(others + 1 if self._dealt_out else 1)
         if not self._begun:
             # What the broker kept for this worker since its last life comes at once.
             self._begun = True

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, suppress
 
 import psycopg
 
-from core.contract.topics import ALARM_FILTER, SHARED_FILTERS
+from core.contract.topics import ALARM_FILTER, SHARED_FILTERS, TELEMETRY_FILTERS
 from core.runtime.clock import Clock
 from core.runtime.mqtt import MqttSession, Subscription, parse_broker_url
 from core.runtime.service import Service
@@ -74,7 +74,8 @@ class IngestWorker:
             ]
             pulse = self._serve(service, pool, downlink_session)
             await alarm.session.subscribe([Subscription(ALARM_FILTER)])
-            await telemetry.session.subscribe([Subscription(name) for name in SHARED_FILTERS])
+            filters = SHARED_FILTERS if settings.ingest_subscription == "shared" else TELEMETRY_FILTERS
+            await telemetry.session.subscribe([Subscription(name) for name in filters])
             for lane in self.lanes:
                 await lane.session.start()
                 self._helpers.append(service.spawn(_watch(lane.session), name=f"{lane.limits.name} session"))
@@ -146,7 +147,15 @@ class IngestWorker:
     def _sharing(self, pool: Pool) -> Sharing:
         settings, (_, telemetry) = self._settings, self.lanes
         longest_s = settings.ingest_telemetry_session_expiry_seconds
-        return Sharing(settings.ingest_worker, telemetry, pool, self._metrics, self._clock, longest_s=longest_s)
+        return Sharing(
+            settings.ingest_worker,
+            telemetry,
+            pool,
+            self._metrics,
+            self._clock,
+            dealt_out=settings.ingest_subscription == "shared",
+            longest_s=longest_s,
+        )
 
     def _checks(self, pool: Pool) -> dict[str, Check]:
         async def database() -> str | None:

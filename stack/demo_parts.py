@@ -47,6 +47,7 @@ class Addresses:
             "ANXIN_ACCESS_SEAL_HEAD_FILE": str(self.stack.data_dir / "access-seal-head"),
             "ANXIN_INGEST_SPOOL_DIR": str(self.stack.data_dir / "spool"),
             "ANXIN_PLATFORM_DISK_FOLDERS": str(self.stack.data_dir),
+            "ANXIN_INGEST_WORKERS": str(max(1, sum(kind_of(name) == "ingest" for name in self.ports))),
             "PYTHONUNBUFFERED": "1",
             **self._port_of(part),
             **self.overrides.get(EVERY_PART, {}),

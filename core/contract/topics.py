@@ -4,9 +4,10 @@ from enum import StrEnum
 
 PREFIX = "anxin/v1/"
 ALARM_FILTER = "anxin/v1/+/up/alarm"
-# Shared: each message goes to one worker. Alarms are not shared, because the broker parks half of them
-# for a worker that is away (design 3).
-SHARED_FILTERS = tuple(f"$share/ingest/anxin/v1/+/up/{kind}" for kind in ("telemetry", "status", "result"))
+TELEMETRY_FILTERS = tuple(f"anxin/v1/+/up/{kind}" for kind in ("telemetry", "status", "result"))
+# Each message goes to one worker of the group; only for brokers that keep such subscriptions over a restart
+# (docs/adr: who reads telemetry). Alarms are never shared: a broker parks half of them for a worker that is away.
+SHARED_FILTERS = tuple(f"$share/ingest/{name}" for name in TELEMETRY_FILTERS)
 
 
 class Kind(StrEnum):

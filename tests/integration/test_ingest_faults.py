@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 import pytest
@@ -108,8 +109,31 @@ async def test_a_broker_that_restarts_in_the_middle_loses_and_doubles_nothing(ow
     assert (await house.counts("telemetry"))["accepted"] == 200
 
 
+async def test_what_is_published_after_a_broker_restart_before_ingest_is_back_is_stored(own_house, private_stack):
+    """Mosquitto forgets shared subscriptions at a restart: what it acknowledged meanwhile would be gone."""
+    house, folder = own_house, private_stack.data_dir
+    hubs = [house.hub, *[unique("hub") for _ in range(3)]]
+    for each in hubs[1:]:
+        await house.add(each)
+    two = {**KEPT, "ingest_workers": 2}
+    async with house.worker(**two), house.worker(ingest_worker=2, **two):
+        pass
+    await asyncio.to_thread(servers.stop_broker, folder)
+    await asyncio.to_thread(servers.start_broker, folder)
+    async with AsyncExitStack() as speaking:
+        devices = [await speaking.enter_async_context(Device(house.mqtt_url, each)) for each in hubs]
+        for device in devices:
+            for n in range(10):
+                await device.send("telemetry", {"id": f"t{n}", "type": "heart_rate", "value": 70})
+        async with house.worker(**two), house.worker(ingest_worker=2, **two):
+            await eventually(lambda: sum(len(device.receipts) for device in devices) == 40)
+    assert await house.one("SELECT count(*) FROM reading") == 40
+    one, other = await house.counts("telemetry", 1), await house.counts("telemetry", 2)
+    assert one["accepted"] + other["accepted"] == one["received"] + other["received"] == 40
+
+
 async def test_two_workers_that_get_copies_of_each_alarm_store_it_once(house, hub):
-    async with house.worker(), house.worker(ingest_worker=2):
+    async with house.worker(ingest_workers=2), house.worker(ingest_worker=2, ingest_workers=2):
         # Past the step in which the workers began: from here on they count nameless alarms alike.
         await asyncio.sleep((STEP / 1e6) - datetime.now(UTC).timestamp() % (STEP / 1e6) + 0.5)
         marks = [await hub.send("alarm", {"id": f"a{n}", "type": "sos"}) for n in range(20)]

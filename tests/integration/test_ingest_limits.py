@@ -63,6 +63,7 @@ async def test_a_flood_raises_an_alert_about_the_device_and_calm_takes_it_back(h
         assert await eventually(closed) == [(house.child,)]
 
 
-async def test_two_workers_give_half_of_the_rate_each(house):
-    async with house.worker() as first, house.worker(ingest_worker=2) as second:
+async def test_two_workers_to_whom_the_broker_deals_messages_out_give_half_of_the_rate_each(house):
+    shared = {"ingest_subscription": "shared"}
+    async with house.worker(**shared) as first, house.worker(ingest_worker=2, **shared) as second:
         await eventually(lambda: all(worker.lanes[1].rates._step == 40_000 for worker in (first, second)))

@@ -48,7 +48,7 @@ async def test_the_pages_say_alive_ready_and_what_was_counted(house, hub):
 
 
 async def test_the_pulse_carries_a_watermark_near_now_while_all_is_well(house, hub):
-    async with house.worker(ingest_worker=7):
+    async with house.worker(ingest_worker=7, ingest_workers=7, ingest_subscription="shared"):
         await hub.tell("telemetry", {"type": "heartbeat"})
         (detail, at) = (
             await eventually(lambda: house.rows("SELECT detail, at FROM component_pulse WHERE component = 'ingest-7'"))
@@ -71,7 +71,7 @@ async def test_metrics_say_what_the_counters_of_the_database_say(house, hub):
 
 async def test_a_command_reaches_its_device_once_and_its_answer_comes_back(house, hub):
     now = datetime.now(UTC)
-    async with house.worker(), house.worker(ingest_worker=2):
+    async with house.worker(ingest_workers=2), house.worker(ingest_worker=2, ingest_workers=2):
         command = await commands.enqueue(house.conn, house.child, "ring", {"seconds": 5}, now=now)
         await eventually(lambda: hub.got)
         (message,) = hub.got

@@ -60,8 +60,8 @@ async def test_a_schema_upgrade_under_load_loses_doubles_and_forgets_nothing(
     load = Load()
     async with AsyncExitStack() as running:
         first, second = [await running.enter_async_context(AsyncExitStack()) for _ in range(2)]
-        await first.enter_async_context(house.worker(ingest_worker=1, **KEPT))
-        await second.enter_async_context(house.worker(ingest_worker=2, **KEPT))
+        await first.enter_async_context(house.worker(ingest_worker=1, ingest_workers=2, **KEPT))
+        await second.enter_async_context(house.worker(ingest_worker=2, ingest_workers=2, **KEPT))
         devices = [await running.enter_async_context(Device(house.mqtt_url, each)) for each in (house.hub, second_hub)]
         async with asyncio.TaskGroup() as sending:
             for device in devices:
@@ -74,7 +74,7 @@ async def test_a_schema_upgrade_under_load_loses_doubles_and_forgets_nothing(
             for number, worker in ((1, first), (2, second)):
                 await worker.aclose()  # what SIGTERM does
                 await load.at_least(5)
-                await running.enter_async_context(house.worker(ingest_worker=number, **KEPT))
+                await running.enter_async_context(house.worker(ingest_worker=number, ingest_workers=2, **KEPT))
                 await load.at_least(5)
             load.stop.set()
         for device, mark in [*load.marks["alarm"], *load.marks["telemetry"]]:
