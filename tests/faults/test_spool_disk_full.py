@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from simulators.chaos.proxy import TcpProxy
 from stack.servers import RunningStack
 from tests.fixtures.ingest_house import Device, House, eventually
-from tests.fixtures.proxy import TcpProxy
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
 

@@ -11,10 +11,10 @@ from uuid import uuid4
 import pytest
 
 from core.runtime.mqtt import MqttSession
+from simulators.chaos.proxy import TcpProxy
 from stack.servers import RunningStack
 from tests.fixtures.api_server import Live, RunningApi, SeededTown, serving
 from tests.fixtures.ingest_house import House, eventually
-from tests.fixtures.proxy import TcpProxy
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 

@@ -17,9 +17,9 @@ from core.contract.keys import STEP
 from ingest.spool_disk import Disk
 from ingest.spool_files import SpoolFiles, SpoolLimits
 from ingest.spool_record import Record
+from simulators.chaos.proxy import TcpProxy
 from stack.servers import RunningStack
 from tests.fixtures.ingest_house import Device, House, eventually
-from tests.fixtures.proxy import TcpProxy
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
