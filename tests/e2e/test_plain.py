@@ -17,6 +17,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from simulators.chaos.proxy import TcpProxy
+from tests.e2e.test_emergency import frozen
 from tests.fixtures.browser import Watched, screenshot
 from tests.fixtures.demo import Demo
 
@@ -333,3 +334,28 @@ def test_names_are_masked_and_markup_in_a_note_stays_text(demo: Demo, watched: W
     row.locator("button[data-action=details]").click()
     expect(page.locator("[data-box=handling]")).to_contain_text("<img src=x")
     assert "owned" not in page.title()
+
+
+def test_with_the_database_frozen_a_press_rings_unstored_is_taken_and_its_row_becomes_the_stored_alert(
+    demo: Demo, watched: Watched
+):
+    page = watched.page
+    sign_in(page, demo)
+    with frozen(demo):
+        press(demo)
+        row = row_of(page)
+        expect(row).to_have_class("row p0 waiting", timeout=RING_S)
+        expect(row.locator(".marks")).to_contain_text("未入库")
+        expect(row.locator(".who")).to_contain_text("*")
+        expect(page.locator("#away")).to_contain_text("数据库没有应答", timeout=RING_S)
+        expect(page.locator("body")).to_have_attribute("data-sound", "ringing")
+        screenshot(page, "unstored")
+        page.evaluate("window.sameRow = document.querySelector('#queue > li')")
+        do(row, "acknowledge")
+        expect(row.locator(".holder")).to_contain_text("我已接", timeout=RING_S)
+        expect(page.locator("body")).to_have_attribute("data-sound", "quiet")
+    expect(page.locator("#away")).to_be_hidden(timeout=3 * RING_S)
+    expect(row.locator(".marks")).not_to_contain_text("未入库", timeout=3 * RING_S)
+    expect(row.locator(".holder")).to_contain_text("我已接")
+    expect(page.locator("#queue > li:visible")).to_have_count(1)
+    assert page.evaluate("window.sameRow === document.querySelector('#queue > li')")
