@@ -39,6 +39,7 @@ COMMANDS: dict[str, Command] = {
     "replay": Command("anxin.replay:main", "play a recording through the broker; store dead letters after all"),
     "bench": Command("simulators.bench_cli:main", "measure the running platform beside its limits"),
     "chaos": Command("simulators.chaos_cli:main", "kill, cut and fill under load, then count what is missing"),
+    "top": Command("anxin.top.__main__:main", "a running platform in the terminal, once a second"),
     "place": Command("registry.place_cli:main", "regions and service centres"),
     "account": Command("registry.account_cli:main", "accounts, roles and passwords"),
     "device": Command("registry.device_cli:main", "devices, bindings and credentials"),

@@ -32,7 +32,7 @@ def shorten_queues(broker: LoneBroker) -> None:
 
 async def drop_some(url: str) -> None:
     """A reader with a session that is away: what cannot be kept for it is dropped."""
-    away = MqttSession(url, client_id="away", on_messages=lambda _: None, session_expiry_s=600)
+    away = MqttSession(url, client_id="away", on_messages=lambda _: None, session_expiry_s=600, receive_maximum=1)
     await away.start()
     await away.subscribe([Subscription("anxin/v1/away/down/cmd")])
     await asyncio.wait_for(away.connected.wait(), 20)

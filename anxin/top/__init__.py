@@ -1,0 +1,1 @@
+"""`anxin top`: a running platform in the terminal, from the parts' own /metrics. Numbers only, nobody's name."""
