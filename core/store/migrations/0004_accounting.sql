@@ -1,4 +1,4 @@
--- Accounting: what each minute should hold, so that rows can be held against counts (docs/adr/0006).
+-- Accounting: what each minute should hold, so that rows can be held against counts (docs/adr, accounting by minutes).
 -- Run it with the ingest workers stopped: one of the version before would enter keys that nobody books.
 
 CREATE TABLE ingest_minute (

@@ -59,6 +59,8 @@ def test_each_rule_has_a_name_a_severity_and_a_sentence():
 
 def test_the_scrape_example_asks_the_usual_ports_of_every_kind_of_part():
     example = yaml.safe_load((FOLDER / "prometheus.yml").read_text(encoding="utf-8"))
-    targets = {target for job in example["scrape_configs"] for each in job["static_configs"] for target in each["targets"]}
+    targets = {
+        target for job in example["scrape_configs"] for each in job["static_configs"] for target in each["targets"]
+    }
     assert {"127.0.0.1:9101", "127.0.0.1:9102", "127.0.0.1:8080"} <= targets
     assert example["rule_files"] == ["alerts.yml"]
