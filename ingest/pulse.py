@@ -113,6 +113,7 @@ class Pulse:
             self._gauge_spool(name, lane.spool, now)
 
     def _gauge_spool(self, name: str, spool: Spool, now: datetime) -> None:
+        spool.look_for_room()
         metrics, numbers, told = self._metrics, spool.numbers, self._told.get(name, Numbers())
         self._told[name] = numbers
         metrics.spool_messages.labels(name).set(numbers.messages)

@@ -21,7 +21,7 @@ class Spool:
     """A call that raises OSError has changed nothing."""
 
     def __init__(self, folder: Path, limits: SpoolLimits, *, disk: Disk | None = None) -> None:
-        self._disk = disk or Disk()
+        self._disk, self._limits = disk or Disk(), limits
         self._files = SpoolFiles(folder, limits, self._disk)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"spool-{folder.name}")
         self.numbers = Numbers()
@@ -29,7 +29,7 @@ class Spool:
         self.filled = asyncio.Event()
         """Set while there is something to drain."""
         self.full: str | None = None
-        """Why nothing can be appended, until something could."""
+        """Why nothing can be appended, until something could or there is room again."""
 
     async def open(self) -> None:
         """Find what an earlier life left. A disk that fails now is asked again by every other call."""
@@ -62,6 +62,18 @@ class Spool:
     async def close(self) -> None:
         await self._do(self._files.close)
         self._thread.shutdown()
+
+    def look_for_room(self) -> None:
+        """`full` no longer once a whole segment fits again: after an outage nobody may append for months."""
+        if self.full is None:
+            return
+        size = self._limits.segment_bytes
+        try:
+            free = self._disk.free_bytes(self._files.folder)
+        except OSError:
+            return
+        if self.numbers.bytes + size <= self._limits.max_bytes and free - size >= self._limits.min_free_bytes:
+            self.full = None
 
     def free_pct(self) -> float | None:
         """Free part of the disk the spool is on; None while it cannot be asked."""
