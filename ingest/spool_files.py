@@ -193,11 +193,10 @@ class SpoolFiles:
                     return []
                 self._cursor = (following, HEADER_BYTES)
                 continue
-            placed, go_on, damaged = segments.read(segment, offset)
+            placed, go_on, damaged = segments.read(segment, offset, records=limit)
             if damaged:
                 self._tell_damage(segment, damaged)
-            placed, rest = placed[:limit], placed[limit:]
-            self._cursor = (segment, placed[-1].end if rest else go_on)
+            self._cursor = (segment, go_on)
             if placed:
                 self._outstanding += len(placed)
                 return [Drawn(each.record, Position(segment.id, each.end)) for each in placed]
@@ -296,5 +295,5 @@ class SpoolFiles:
     def _look_at_oldest(self) -> None:
         self._oldest = None
         if self._segments:
-            placed, _, _ = segments.read(self._segments[0], self._start)
+            placed, _, _ = segments.read(self._segments[0], self._start, records=1)
             self._oldest = placed[0].record.received_at if placed else None

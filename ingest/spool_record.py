@@ -4,8 +4,10 @@ A frame is `mark (4), length (4), crc32 (4), body`; the checksum covers length a
 looks for after damage: a broken length must not cost the records behind it.
 """
 
+import sys
 from dataclasses import dataclass
 from struct import Struct, error
+from typing import NamedTuple
 from zlib import crc32
 
 VERSION = 1
@@ -21,8 +23,7 @@ _QOS, _RETAIN, _RESPONSE, _CORRELATION = 1, 2, 4, 8
 _WHOLE = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """What is kept of a message: all that its drain needs, and nothing that the link it came by would mean.
 
     `received_at`: Unix seconds. `keys`: (index of the event, None for the whole message; event key) of an alarm, as
@@ -39,8 +40,7 @@ class Record:
     keys: tuple[tuple[int | None, bytes], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """A record and where the one after it begins, in bytes from the start of what was read."""
 
     record: Record
@@ -76,11 +76,12 @@ def frame(record: Record) -> bytes:
     return _FRAME.pack(MARK, len(body), crc32(body, len(body))) + body
 
 
-def split(data: bytes, *, whole: bool) -> Split:
-    """The records in `data`. With `whole` nothing comes after it; else an unfinished record at its end is left."""
+def split(data: bytes, *, whole: bool, limit: int = sys.maxsize) -> Split:
+    """The records in `data`, at most `limit`. With `whole` nothing comes after it; else an unfinished record at its end
+    is left."""
     found = Split([], 0, 0, 0)
     at, lost = 0, False
-    while at < len(data):
+    while at < len(data) and len(found.records) < limit:
         record, end = _at(data, at)
         if record is not None:
             found.records.append(Placed(record, end))

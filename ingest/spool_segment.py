@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -98,8 +99,9 @@ def load(path: Path, disk: Disk) -> Segment | None:
     return segment
 
 
-def read(segment: Segment, offset: int, *, limit: int = _CHUNK) -> tuple[list[Placed], int, int]:
-    """(records from `offset` on, with ends counted from the start of the file; where to read on; damaged stretches).
+def read(segment: Segment, offset: int, *, records: int = sys.maxsize) -> tuple[list[Placed], int, int]:
+    """(at most so many records from `offset` on, with ends counted from the start of the file; where to read on;
+    damaged stretches).
 
     At least one record, unless only damage is left.
     """
@@ -108,18 +110,19 @@ def read(segment: Segment, offset: int, *, limit: int = _CHUNK) -> tuple[list[Pl
     except FileNotFoundError:
         return [], segment.end, 1
     try:
+        limit = _CHUNK
         while True:
             wanted = min(limit, segment.end - offset)
             data = os.pread(descriptor, wanted, offset)
             # A file that is shorter than it was is damage like any other.
-            found = split(data, whole=offset + len(data) >= segment.end or len(data) < wanted)
+            found = split(data, whole=offset + len(data) >= segment.end or len(data) < wanted, limit=records)
             if found.records or found.used >= len(data) or limit > MAX_BODY:
                 break
             limit *= 4
     finally:
         os.close(descriptor)
     placed = [Placed(each.record, offset + each.end) for each in found.records]
-    at_end = offset + found.used >= segment.end or len(data) < wanted
+    at_end = offset + found.used >= segment.end or (len(data) < wanted and found.used >= len(data))
     trailing = found.used > found.tail
     return placed, (segment.end if at_end else offset + found.used), found.damaged + trailing
 
