@@ -117,6 +117,8 @@ class HistoryService:
                 await self._report(conn, active, now)
             if not more:
                 await wait_or_stop(stop, settings.history_period_seconds)
+        # A goodbye: who watches over the parts must not ring for one that was asked to stop.
+        await self._report(conn, False, self._clock.now(), stopped=True)
 
     async def _keep_house(self, conn: Connection, compress: bool, now: datetime) -> bool:
         more = await drop_old(conn, self._kept, self._metrics, now)
@@ -126,7 +128,7 @@ class HistoryService:
             more = more or done == compression.AT_ONCE
         return more
 
-    async def _report(self, conn: Connection, active: bool, now: datetime) -> None:
+    async def _report(self, conn: Connection, active: bool, now: datetime, *, stopped: bool = False) -> None:
         state = await store.state(conn)
         waiting, oldest = await store.dirty(conn)
         self._metrics.rolled_up_to.set(state.rolled_up_to.timestamp())
@@ -134,6 +136,8 @@ class HistoryService:
         self._metrics.dirty.set(waiting)
         self._metrics.dirty_age.set(0 if oldest is None else max(0.0, (now - oldest).total_seconds()))
         detail = {"active": active, "rolled_up_to": state.rolled_up_to.isoformat(), "dirty": waiting}
+        if stopped:
+            detail["stopped"] = True
         await store.pulse(conn, f"history-{self._settings.history_number}", detail, now)
 
     @asynccontextmanager

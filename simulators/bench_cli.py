@@ -21,6 +21,7 @@ BENCHES: Mapping[str, str] = {
     "noisy-device": "simulators.bench.noisy_device",
     "outage": "simulators.bench.outage",
     "reconnect-storm": "simulators.bench.reconnect_storm",
+    "readings-query": "simulators.bench.readings_query",
     "sos-latency": "simulators.bench.sos_latency",
 }
 

@@ -17,6 +17,11 @@ async def crash_database(town: Town) -> None:
     await end(_pid(town.data_dir / _PID_FILE), signal.SIGQUIT)
 
 
+async def stop_database(town: Town) -> None:
+    """An orderly end: everything is written to its files."""
+    await end(_pid(town.data_dir / _PID_FILE), signal.SIGINT)
+
+
 async def stop_broker(town: Town) -> None:
     """An orderly end: sessions and queues are on disk."""
     await end(await asyncio.to_thread(_broker_pid, town))
