@@ -17,14 +17,12 @@ from ingest import store_spool
 from ingest.admission import admit
 from ingest.delivery import Delivery
 from ingest.lane import Lane
-from ingest.limits import RateLimits
 from ingest.poison import Fault, fault_of, name_of
 from ingest.progress import Progress
 from ingest.registry_view import RegistryView
 from ingest.settle import Settler
 from ingest.spool import Drawn, Position
 from ingest.spooling import delivery_from, restore_keys
-from ingest.throttle import throttle
 from ingest.waiting import any_of
 
 log = logging.getLogger(__name__)
@@ -50,14 +48,11 @@ class Drainer:
         worker: int,
         registry: RegistryView,
         clock: Clock,
-        rates: RateLimits,
         after: "Drainer | None" = None,
     ) -> None:
         self.lane, self._settler, self._registry, self._clock = lane, settler, registry, clock
         self._place = store_spool.Place(worker, lane.limits.name)
         self._after = after
-        # Of its own: these messages were received at another time than those that come now.
-        self._rates = rates
         self._progress = Progress()
         self._trouble: str | None = None
 
@@ -136,7 +131,7 @@ class Drainer:
             admit(delivery, self._registry.current)
             if delivery.stranger and await self._registry.renewed():
                 admit(delivery, self._registry.current)
-            throttle(delivery, self._rates, tell=False)
+            # No rate limits: it is taken, and a batch that is tried again must not count twice against its devices.
             restore_keys(delivery, record.keys)
             deliveries.append(delivery)
             sliced += len(delivery.pieces)

@@ -75,7 +75,6 @@ class LaneParts:
             worker=self.settings.ingest_worker,
             registry=self.view,
             clock=self.clock,
-            rates=self._rates(),
             after=after,
         )
 

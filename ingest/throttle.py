@@ -14,14 +14,10 @@ NEVER_LIMITED = frozenset({"fall_suspected", "elder_ok", "help_request"})
 _DETAIL = "The device sent more than its rate; the rest of its events are taken."
 
 
-def throttle(delivery: Delivery, limits: RateLimits, *, tell: bool = True) -> None:
-    """Once a delivery, after it was admitted for good: each event takes a token of the device it is about.
-
-    Without `tell` a flood is no news: that of a backlog is over.
-    """
+def throttle(delivery: Delivery, limits: RateLimits) -> None:
+    """Once a delivery, after it was admitted for good: each event takes a token of the device it is about."""
     received = delivery.received
-    news = limits.news(received)
-    delivery.floods = news if tell else []
+    delivery.floods = limits.news(received)
     for flood in delivery.floods:
         if flood.first:
             log.warning(
