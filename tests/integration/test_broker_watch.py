@@ -1,10 +1,8 @@
 """What a real broker drops reaches the pulse of a worker and rings."""
 
 import asyncio
-import os
-import signal
+from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -16,18 +14,21 @@ from core.runtime.mqtt import MqttSession, Subscription, parse_broker_url
 from core.store.pool import make_pool
 from ingest.broker_watch import BrokerWatch
 from ingest.metrics import IngestMetrics
-from stack.broker import running_broker
+from stack import broker
+from stack.mosquitto_conf import configuration
 from tests.fixtures.ingest_house import House, eventually
 from tests.fixtures.lone_broker import LoneBroker
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
 
-def shorten_queues(broker: LoneBroker) -> None:
-    [conf] = Path(broker.folder).rglob("mosquitto.conf")
-    lines = [line for line in conf.read_text().splitlines() if not line.startswith("max_queued_messages")]
-    conf.write_text("\n".join([*lines, "max_queued_messages 5"]) + "\n")
-    os.kill(running_broker(broker.folder), signal.SIGHUP)
+@pytest.fixture
+def forgetful_broker(lone_broker: LoneBroker, monkeypatch: pytest.MonkeyPatch) -> LoneBroker:
+    """The same broker with queues of five messages."""
+    lone_broker.stop()
+    monkeypatch.setattr(broker, "configuration", lambda of: configuration(replace(of, max_queued_messages=5)))
+    lone_broker.start()
+    return lone_broker
 
 
 async def drop_some(url: str) -> None:
@@ -59,8 +60,7 @@ async def test_what_the_broker_drops_is_in_the_pulse_and_rings_in_the_database(l
 
         await eventually(known, seconds=30)
         assert await ringing() == []
-        shorten_queues(lone_broker)
-        await drop_some(lone_broker.url)
+        await drop_some(forgetful_broker.url)
         assert await eventually(ringing, seconds=30) == [("platform-broker", "p1")]
 
 
