@@ -86,8 +86,8 @@ async def test_a_database_that_hangs_does_not_hold_an_alarm(house, hub, between)
 
 
 async def test_nameless_presses_that_two_workers_spooled_are_as_many_as_were_pressed(house, hub, between):
-    url = through(between, house)
-    async with house.worker(database_url=url) as one, house.worker(database_url=url, ingest_worker=2) as two:
+    both = {"database_url": through(between, house), "ingest_workers": 2}
+    async with house.worker(**both) as one, house.worker(ingest_worker=2, **both) as two:
         # Past the step in which the workers began: from here on they count nameless alarms alike.
         await asyncio.sleep((STEP / 1e6) - datetime.now(UTC).timestamp() % (STEP / 1e6) + 0.5)
         between.refuse()
@@ -213,7 +213,7 @@ async def test_killed_again_and_again_while_it_drains_nothing_is_stored_twice(ho
 
 
 async def test_the_pulse_tells_of_the_spool_and_that_a_worker_ended_as_asked(house, hub):
-    async with house.worker(ingest_worker=7):
+    async with house.worker(ingest_worker=7, ingest_workers=7):
         await eventually(lambda: house.rows("SELECT 1 FROM component_pulse WHERE component = 'ingest-7'"))
         detail = await house.one("SELECT detail FROM component_pulse WHERE component = 'ingest-7'")
     nothing = {"messages": 0, "bytes": 0, "oldest_at": None, "full": False, "drained_per_s": 0.0}
