@@ -44,8 +44,10 @@ async def drop_some(url: str) -> None:
             await talker.publish("anxin/v1/away/down/cmd", str(number).encode())
 
 
-async def test_what_the_broker_drops_is_in_the_pulse_and_rings_in_the_database(lone_broker: LoneBroker, database: str):
-    house = await House(database, lone_broker.url).open()
+async def test_what_the_broker_drops_is_in_the_pulse_and_rings_in_the_database(
+    forgetful_broker: LoneBroker, database: str
+):
+    house = await House(database, forgetful_broker.url).open()
     async with house.conn, house.worker(), make_pool(database, name="test") as pool:
 
         async def dropped() -> int | None:
