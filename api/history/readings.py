@@ -72,18 +72,25 @@ async def _fitting(conn: Connection, span: Span, devices: Sequence[DeviceSpan], 
     Days come first because they are few and say how many readings there are.
     """
     days = await _at(conn, span, devices, metric, Resolution.DAY)
-    readings = days.readings
-    for finer in (Resolution.RAW, Resolution.MINUTE, Resolution.HOUR):
-        if finer is Resolution.RAW:
-            least = readings
-        else:
-            least = await at_least(conn, devices, metric.number, finer, MAX_ITEMS + 1)
-        if least > MAX_ITEMS:
-            continue
+    for finer in await _finer(conn, devices, metric, days.readings):
         found = await _at(conn, span, devices, metric, finer)
-        if found.next_from is None and found.readings >= readings:
+        if found.next_from is None and found.readings >= days.readings:
             return found
     return days
+
+
+async def _finer(
+    conn: Connection, devices: Sequence[DeviceSpan], metric: Metric, readings: int
+) -> tuple[Resolution, ...]:
+    """What may fit, finest first; what surely does not is not even tried."""
+    if readings <= MAX_ITEMS:
+        return (Resolution.RAW, Resolution.MINUTE, Resolution.HOUR)
+    # Hours first: they lie in a few chunks, and there are at least as many minutes as hours.
+    if await at_least(conn, devices, metric.number, Resolution.HOUR, MAX_ITEMS + 1) > MAX_ITEMS:
+        return ()
+    if await at_least(conn, devices, metric.number, Resolution.MINUTE, MAX_ITEMS + 1) > MAX_ITEMS:
+        return (Resolution.HOUR,)
+    return (Resolution.MINUTE, Resolution.HOUR)
 
 
 async def latest(conn: Connection, place: Place, since: datetime, until: datetime) -> list[tuple[Metric, Reading]]:
