@@ -285,7 +285,9 @@ class MqttSession:
             self.client_id,
             username=self.address.username,
             password=self.address.password.encode() if self.address.password is not None else None,
-            clean_start=self._clean_start and self.connects == 0,
+            # A session that the broker need not keep is never resumed either: one that it wrote down all the same it
+            # takes for expired after a restart, and cuts the link that has just come back to it (Mosquitto 2.0.21).
+            clean_start=not self._session_expiry_s or (self._clean_start and self.connects == 0),
             will=self._will,
             keep_alive=self._keep_alive_s,
             session_expiry_interval=self._session_expiry_s,

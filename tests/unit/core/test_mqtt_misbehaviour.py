@@ -341,3 +341,24 @@ async def test_an_unknown_ca_is_not_trusted_and_named(tmp_path):
         await eventually(lambda: one.last_failure is not None)
         assert "CERTIFICATE_VERIFY_FAILED" in (one.last_failure or "")
         assert not one.connected.is_set()
+
+
+@pytest.mark.parametrize(("expiry_s", "anew"), [(0, [True, True]), (60, [False, False])])
+async def test_only_a_session_that_the_broker_is_to_keep_is_resumed_after_a_lost_link(expiry_s, anew):
+    """Mosquitto 2.0.21 writes a session without expiry down, takes it for expired after its restart, and cuts the
+    connection that resumed it; the emergency path would be deaf again and again."""
+    asked: list[bool] = []
+    twice = asyncio.Event()
+
+    async def script(peer: Peer, n: int) -> None:
+        asked.append((await peer.next(mqtt5.ConnectPacket)).clean_start)
+        if n == 2:
+            twice.set()
+        peer.send(WELCOME)
+
+    async with (
+        broker(script) as port,
+        MqttSession(f"mqtt://127.0.0.1:{port}", client_id="resumed", session_expiry_s=expiry_s),
+    ):
+        await asyncio.wait_for(twice.wait(), 10)
+    assert asked[:2] == anew
