@@ -167,7 +167,8 @@ def test_a_killed_api_shows_a_banner_and_no_alert_is_lost_over_the_gap(demo: Dem
     (pid,) = demo.part_pids("api")
     os.kill(pid, signal.SIGSTOP)  # the socket stays open and nothing comes: the fault that looks most like calm
     try:
-        expect(page.locator("#stale")).to_contain_text("断开 — 数据可能过期", timeout=RING_S)
+        expect(page.locator("#stale")).to_be_visible(timeout=RING_S)
+        expect(page.locator("#stale")).to_contain_text("断开 — 数据可能过期")
         expect(page.locator("#empty")).to_contain_text("看不到")  # and not that there are none
         expect(page.locator("#link")).to_have_text("○ 断开")
         screenshot(page, "stale")
@@ -252,6 +253,7 @@ def test_a_page_whose_sound_is_blocked_says_so_and_tells_the_server(demo: Demo, 
     )
     sign_in(page, demo)
     expect(page.locator("body")).to_have_attribute("data-sound", "blocked")
+    expect(page.locator("#deaf")).to_be_visible()
     expect(page.locator("#deaf")).to_contain_text("听不到报警")
     assert_seat(demo, audible=False)
     screenshot(page, "deaf")
@@ -347,7 +349,8 @@ def test_with_the_database_frozen_a_press_rings_unstored_is_taken_and_its_row_be
         expect(row).to_have_class("row p0 waiting", timeout=RING_S)
         expect(row.locator(".marks")).to_contain_text("未入库")
         expect(row.locator(".who")).to_contain_text("*")
-        expect(page.locator("#away")).to_contain_text("数据库没有应答", timeout=RING_S)
+        expect(page.locator("#away")).to_be_visible(timeout=RING_S)
+        expect(page.locator("#away")).to_contain_text("数据库没有应答")
         expect(page.locator("body")).to_have_attribute("data-sound", "ringing")
         screenshot(page, "unstored")
         page.evaluate("window.sameRow = document.querySelector('#queue > li')")
