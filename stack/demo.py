@@ -23,9 +23,9 @@ from stack.demo_parts import Addresses, fleet, kind_of, part_names, parts, seed_
 from stack.demo_ready import ready_document, wait_until_ready
 from stack.demo_roll import Roll, read_overrides
 from stack.demo_secrets import demo_secrets, write_private
-from stack.errors import StackError
+from stack.errors import PortTaken, StackError
 from stack.paths import default_cache_dir, default_data_dir, stack_paths
-from stack.state import choose_port, port_is_free
+from stack.state import PortClaims, choose_port, port_is_free
 from stack.supervisor import Supervisor
 
 _LOOPBACK = frozenset({"", "127.0.0.1", "localhost", "::1"})
@@ -84,6 +84,7 @@ class _Demo:
         self.asked_to_stop = asyncio.Event()
         log_dir = options.data_dir / "logs"
         self.log_dir = log_dir
+        self.claims = PortClaims()
         self.roll = Roll(options.data_dir / "parts.json")
         self.supervisor = Supervisor(log_dir, self.say, self.roll.started)
 
@@ -109,6 +110,7 @@ class _Demo:
             await asyncio.to_thread(servers.stop, self.options.data_dir)
             self.options.ready_file.unlink(missing_ok=True)
             self.roll.close()
+            self.claims.close()
         self.say("stopped")
         return 0
 
@@ -141,7 +143,7 @@ class _Demo:
         addresses = Addresses(
             stack=stack,
             secrets=demo_secrets(folder),
-            ports=_ports(names, self.options.api_port),
+            ports=_ports(names, self.options.api_port, self.claims),
             overrides=read_overrides(self.options.part_env_file),
         )
         self.roll.open(addresses.ports)
@@ -199,23 +201,32 @@ class _Demo:
         )
 
 
-def _ports(names: list[str], asked_api_port: int) -> dict[str, int]:
+def _ports(names: list[str], asked_api_port: int, claims: PortClaims) -> dict[str, int]:
     """A port for each part that answers HTTP: the usual one of its kind's first, else any free one, none twice."""
-    ports = {"api": _api_port(asked_api_port)}
+    ports = {"api": _api_port(asked_api_port, claims)}
     for name in names:
         usual = _USUAL_PORT.get(kind_of(name))
         if usual is not None:
-            ports[name] = choose_port(0, 0 if usual in ports.values() else usual, name, "")
-            while list(ports.values()).count(ports[name]) > 1:
-                ports[name] = choose_port(0, 0, name, "")
+            ports[name] = _port(usual, claims)
     return ports
 
 
-def _api_port(asked: int) -> int:
+def _api_port(asked: int, claims: PortClaims) -> int:
     """The port asked for, else the usual one, else any free one."""
-    if asked:
-        return choose_port(asked, 0, "the API", "--api-port")
-    return 8080 if port_is_free(8080) else choose_port(0, 0, "the API", "--api-port")
+    if not asked:
+        return _port(8080, claims)
+    port = choose_port(asked, 0, "the API", "--api-port")
+    if not claims.claim(port):
+        raise PortTaken(port, "the API", "--api-port")
+    return port
+
+
+def _port(usual: int, claims: PortClaims) -> int:
+    if port_is_free(usual) and claims.claim(usual):
+        return usual
+    while not claims.claim(port := choose_port(0, 0, "a part", "")):
+        pass
+    return port
 
 
 def _options(arguments: argparse.Namespace) -> Options:

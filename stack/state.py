@@ -81,6 +81,31 @@ def _free_port() -> int:
             return port
 
 
+class PortClaims:
+    """Ports promised to programs that do not listen yet: two demos that start together must not choose the same ones.
+
+    A claim is a name in the kernel's abstract namespace, which is the network's, as ports are, and goes with us.
+    """
+
+    def __init__(self) -> None:
+        self._held: list[socket.socket] = []
+
+    def claim(self, port: int) -> bool:
+        """False when this or another demo claimed it before."""
+        name = socket.socket(socket.AF_UNIX)
+        try:
+            name.bind(f"\0anxin-port-{port}")
+        except OSError:
+            name.close()
+            return False
+        self._held.append(name)
+        return True
+
+    def close(self) -> None:
+        while self._held:
+            self._held.pop().close()
+
+
 def port_is_free(port: int) -> bool:
     """Whether a server could listen there now; connections still closing down do not count."""
     with socket.socket() as probe:

@@ -65,12 +65,20 @@ class _QuietServer(uvicorn.Server):
         yield
 
 
+async def _listen(server: uvicorn.Server) -> None:
+    try:
+        await server.serve()
+    except SystemExit as error:  # uvicorn's word for a port it cannot have; it would end the process in the middle
+        address = f"{server.config.host}:{server.config.port}"
+        raise OSError(f"The status pages cannot listen on {address}; another program may have the port.") from error
+
+
 async def serve_status(checks: Mapping[str, Check], *, host: str, port: int, stop: asyncio.Event) -> None:
     """Serve until `stop`. Raises OSError when the port is taken."""
     server = _QuietServer(
         uvicorn.Config(status_app(checks), host=host, port=port, log_config=None, access_log=False, lifespan="off")
     )
-    serving = asyncio.create_task(server.serve(), name="status")
+    serving = asyncio.create_task(_listen(server), name="status")
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)

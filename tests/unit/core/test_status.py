@@ -7,6 +7,8 @@ import socket
 import urllib.error
 import urllib.request
 
+import pytest
+
 from core.runtime.service import Service
 from core.runtime.status import readiness, run_checks, serve_status
 
@@ -63,3 +65,10 @@ async def test_the_pages_answer_and_leave_sigterm_to_the_service():
 
     await Service("test").run(main)
     assert seen == [200, 503, 200]
+
+
+async def test_a_taken_port_is_an_error_with_its_address_and_not_the_end_of_the_process():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(OSError, match=f"127.0.0.1:{port}"):
+            await serve_status({}, host="127.0.0.1", port=port, stop=asyncio.Event())

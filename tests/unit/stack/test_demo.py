@@ -1,6 +1,7 @@
 """What the demo promises before anything runs."""
 
 import json
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from stack.demo_parts import Addresses, fleet, part_names, parts, stop_order
 from stack.demo_ready import ready_document
 from stack.demo_roll import Roll, read_overrides
 from stack.demo_secrets import demo_secrets, write_private
-from stack.errors import StackError
+from stack.errors import PortTaken, StackError
 from stack.servers import RunningStack
+from stack.state import PortClaims
 
 
 @pytest.fixture
@@ -84,8 +86,19 @@ def test_numbered_parts_get_their_number_and_a_port_of_their_own(addresses: Addr
     assert by_name["ingest-2"].command[-3:] == ("ingest", "--worker", "2")
     assert by_name["engine-1"].command[-3:] == ("alerts", "--engine", "1")
     assert by_name["ingest-2"].environment["ANXIN_INGEST_STATUS_PORT"] == "9103"
-    ports = _ports(part_names(3, 2), 0)
+    with closing(PortClaims()) as claims:
+        ports = _ports(part_names(3, 2), 0, claims)
     assert len(set(ports.values())) == len(ports) == 7
+
+
+def test_two_demos_that_start_together_choose_no_port_twice_before_anything_listens():
+    with closing(PortClaims()) as one, closing(PortClaims()) as other:
+        first, second = _ports(NAMES, 0, one), _ports(NAMES, 0, other)
+        assert not set(first.values()) & set(second.values())
+        with pytest.raises(PortTaken):
+            _ports(NAMES, first["api"], other)
+    with closing(PortClaims()) as later:
+        assert _ports(NAMES, first["api"], later)["api"] == first["api"]
 
 
 def test_a_part_s_own_environment_wins_over_everybodys_and_everybodys_over_the_demos(addresses: Addresses, tmp_path):
