@@ -41,7 +41,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, purpose: str, work: Work, *, named: bool = True) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=purpose, description=purpose)
+        made = commands.add_parser(
+            name,
+            help=purpose,
+            description=purpose[0].upper() + purpose[1:] + ".",
+            epilog=EXAMPLE,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         made.set_defaults(work=work)
         if named:
             made.add_argument("username")

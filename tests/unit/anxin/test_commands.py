@@ -26,3 +26,27 @@ def test_every_command_has_help_with_an_example(word, capsys):
     shown = capsys.readouterr().out
     assert "example:" in shown
     assert f"anxin {word}" in shown
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "account create",
+        "account grant",
+        "account list",
+        "audit accounting",
+        "audit verify",
+        "backup drill",
+        "bench outage",
+        "device create",
+        "place add-centre",
+        "replay dead-letters",
+        "stack start",
+        "town seed",
+    ],
+)
+def test_a_word_below_a_command_explains_itself_with_an_example_too(words, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([*words.split(), "--help"])
+    assert stop.value.code == 0
+    assert f"anxin {words.split()[0]}" in capsys.readouterr().out.partition("example:")[2]
