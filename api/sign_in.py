@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from api import store
+from api.database import request_work
 from api.problems import Problem
 from api.services import ApiServices
 from api.tokens import AccessToken, new_refresh_token, refresh_token_hash, sign_access_token
 from core.domain.ids import new_id
 from core.errors import NotFound
-from core.store.pool import Connection, transaction
+from core.store.pool import Connection
 from registry import accounts
 from registry.access import load_scope
 
@@ -45,15 +46,15 @@ async def sign_in(services: ApiServices, username: str, password: str) -> Tokens
     """Raises Problem 401. An unknown name takes the same way and the same time as a wrong password."""
     username = username.replace("\0", "\ufffd")  # PostgreSQL takes no NUL; no account has either character
     name_hash = services.keyring.blind_index("sign_in", username)
-    async with transaction(services.pool) as conn:
+    async with request_work(services) as conn:
         now = services.now()
         attempts = await store.count_sign_in(conn, name_hash, now, now - FORGET_AFTER)
     await asyncio.sleep(delay_before(attempts, services.settings.sign_in_delay_max_seconds))
-    async with services.password_checks, transaction(services.pool) as conn:
+    async with services.password_checks, request_work(services) as conn:
         account_id = await accounts.verify(conn, username, password, services.now())
     if account_id is None:
         raise Problem(401, "bad-credentials")
-    async with transaction(services.pool) as conn:
+    async with request_work(services) as conn:
         now = services.now()
         await store.clear_sign_in(conn, name_hash)
         return await _issue(conn, services, account_id, new_id(now), now)
@@ -61,7 +62,7 @@ async def sign_in(services: ApiServices, username: str, password: str) -> Tokens
 
 async def refresh(services: ApiServices, token: str) -> Tokens:
     """A new pair for a refresh token. Raises Problem 401; a token reused after its grace revokes the session."""
-    async with transaction(services.pool) as conn:
+    async with request_work(services) as conn:
         outcome = await _rotate(conn, services, token)
     if isinstance(outcome, Problem):
         raise outcome  # after the commit: the revocation must stay
@@ -86,7 +87,7 @@ async def _rotate(conn: Connection, services: ApiServices, token: str) -> Tokens
 
 async def sign_out(services: ApiServices, token: str) -> None:
     """End the session of a refresh token; an unknown one is nobody's session and no error."""
-    async with transaction(services.pool) as conn:
+    async with request_work(services) as conn:
         row = await store.refresh_token_for_update(conn, refresh_token_hash(token))
         if row is not None:
             await store.revoke_family(conn, row.family_id, services.now())

@@ -215,3 +215,34 @@ async def test_while_the_database_is_away_no_socket_is_closed_for_its_token_and_
     assert (await next_of(live, "alert.provisional"))["stored"] is False
     await town_desk.back()
     assert (await live.closed())[0] == 4401  # now it could renew
+
+
+async def test_without_a_database_who_signs_in_or_asks_is_told_to_come_back_and_never_left_waiting(
+    seeded: SeededTown, stack_session: RunningStack
+):
+    """A half-open line fails nothing: without a limit of our own the request would hang until the database is back."""
+    async with desk(seeded, stack_session, database_timeout_seconds=2) as at:
+        anybody, operator = await at.api.client(), await at.api.client("operator")
+        account = seeded.town.accounts["operator"]
+
+        async def refused() -> None:
+            async with asyncio.timeout(20):
+                answers = await asyncio.gather(
+                    anybody.post("/api/v1/auth/token", data=account),
+                    anybody.post("/api/v1/auth/token", data={**account, "password": "wrong"}),
+                    anybody.post("/api/v1/auth/refresh", json={"refresh_token": "any"}),
+                    operator.get("/api/v1/alerts"),
+                )
+            for answer in answers:
+                assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+                assert answer.headers["content-type"] == "application/problem+json"
+                assert int(answer.headers["retry-after"]) > 0
+
+        at.database.freeze()
+        await refused()  # before anybody knows
+        await at.away()
+        await refused()
+        await at.back()
+        async with asyncio.timeout(20):
+            while (answer := await anybody.post("/api/v1/auth/token", data=account)).status_code != 200:
+                assert answer.status_code == 503
