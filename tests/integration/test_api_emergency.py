@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from core.runtime.mqtt import MqttSession
+from ingest.worker import IngestWorker
 from simulators.chaos.proxy import TcpProxy
 from stack.servers import RunningStack
 from tests.fixtures.api_server import Live, RunningApi, SeededTown, serving
@@ -75,7 +76,7 @@ async def town_desk(seeded: SeededTown, stack_session: RunningStack) -> AsyncIte
 
 
 @pytest.fixture
-def ingest(seeded: SeededTown, stack_session: RunningStack) -> Callable[[], Awaitable[None]]:
+def ingest(seeded: SeededTown, stack_session: RunningStack) -> Callable[[], AbstractAsyncContextManager[IngestWorker]]:
     house = House(seeded.url, stack_session.mqtt_url)
     return house.worker
 

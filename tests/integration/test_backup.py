@@ -126,11 +126,17 @@ def following(town: RunningStack, room: Path) -> Iterator[Following]:
         made.stop()
 
 
+def kill_database(town: RunningStack) -> None:
+    running = servers.status(town.data_dir)
+    assert running is not None
+    os.kill(running.postgres_pid, signal.SIGKILL)
+
+
 def test_a_follower_survives_the_servers_death_and_brings_back_what_it_saw(
     town: RunningStack, room: Path, following: Following, capsys
 ):
     measure(town.database_url, 500)
-    os.kill(servers.status(town.data_dir).postgres_pid, signal.SIGKILL)
+    kill_database(town)
     eventually(lambda: not following.connected)
     again = servers.start_database(town.data_dir)
     measure(again.database_url, 500)
@@ -138,7 +144,7 @@ def test_a_follower_survives_the_servers_death_and_brings_back_what_it_saw(
     before = datetime.now(UTC)
     measure(again.database_url, 500)
     eventually(lambda: following.caught_up(again.database_url))
-    os.kill(servers.status(town.data_dir).postgres_pid, signal.SIGKILL)
+    kill_database(town)
     eventually(lambda: not following.connected)
     shutil.rmtree(cluster_folder(town.data_dir))
     assert following.stop() == 0

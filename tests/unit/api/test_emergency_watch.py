@@ -40,7 +40,10 @@ def ringing(*presses) -> EmergencyWatch:
 def test_what_is_stored_in_time_never_rings_in_whatever_order_it_is_told(order):
     watch, cry = EmergencyWatch(WAIT), press("a")
     for step in order:
-        assert watch.heard(cry, 0) is None if step == "heard" else watch.saw(stored(cry)) is None
+        if step == "heard":
+            watch.heard(cry, 0)
+        else:
+            assert watch.saw(stored(cry)) is None
     assert rung(watch, 60) == watch.live == []
 
 
@@ -115,8 +118,10 @@ def test_stored_later_it_is_matched_and_over_with_its_last_cry():
 
 def test_the_second_stored_first_ends_the_same_alert():
     watch = ringing(press("a"), press("b"))
-    assert watch.saw(stored(press("b"))).provisional is watch.live[0]
-    assert watch.saw(stored(press("a"))).over
+    [provisional] = watch.live
+    second, first = watch.saw(stored(press("b"))), watch.saw(stored(press("a")))
+    assert second is not None and second.provisional is provisional
+    assert first is not None and first.over
 
 
 def test_nameless_presses_are_known_again_by_device_type_and_time_when_they_were_counted_otherwise():
@@ -124,7 +129,8 @@ def test_nameless_presses_are_known_again_by_device_type_and_time_when_they_were
     first, second = press(copies=copies), press(copies=copies)
     assert first.key != second.key
     watch = EmergencyWatch(WAIT)
-    watch.heard(first, 0), watch.heard(second, 0)
+    watch.heard(first, 0)
+    watch.heard(second, 0)
     watch.saw(stored(first, key="11" * 16))
     watch.saw(stored(second, key="22" * 16))
     assert rung(watch, 60) == []
@@ -185,6 +191,7 @@ def test_taken_here_it_has_a_holder_a_further_press_rings_on_and_a_second_taker_
     [provisional] = watch.live
     provisional.acknowledge(operator(), NOW)
     provisional.acknowledge(operator(), NOW + timedelta(seconds=1))  # the same person again
+    assert provisional.claim is not None
     assert (provisional.alert.status, provisional.claim.at) == (Status.ACKNOWLEDGED, NOW)
     with pytest.raises(AlertHeld):
         provisional.acknowledge(operator(number=6), NOW)

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from typing import Any
 
 from core.contract.event import Event, Rejection
 from core.contract.event_time import SECOND
@@ -156,7 +157,8 @@ def letters(*deliveries):
 
 
 def _columns(row):
-    fields, at = [], 2
+    fields: list[Any] = []
+    at = 2
     while at < len(row):
         (size,) = struct.unpack_from(">i", row, at)
         at += 4
