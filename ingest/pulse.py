@@ -49,13 +49,17 @@ class Pulse:
     def __init__(
         self,
         worker: int,
+        workers: int,
         drains: Sequence[Drainer],
         broker: BrokerWatch,
         pool: Pool,
         metrics: IngestMetrics,
         clock: Clock,
     ) -> None:
+        """`workers`: how many share the telemetry, this one among them, each with a part nobody else takes; 0: none
+        has a part of its own."""
         self._component = f"ingest-{worker}"
+        self._workers, self._started_at = workers, clock.now()
         self._broker = broker
         self._drains = {drain.lane: drain for drain in drains}
         self._pool, self._metrics, self._clock = pool, metrics, clock
@@ -81,6 +85,8 @@ class Pulse:
         lanes = list(self._drains)
         return {
             "watermark": watermark(lanes, now).isoformat(),
+            "workers": self._workers,
+            "started_at": self._started_at.isoformat(),
             "in_flight": {lane.limits.name: lane.in_flight for lane in lanes},
             "waiting": {lane.limits.name: len(lane.inbox) for lane in lanes},
             "spool": {lane.limits.name: _spool_detail(lane.spool, drain) for lane, drain in self._drains.items()},
