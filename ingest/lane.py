@@ -259,8 +259,13 @@ class Lane:
     async def _judge(self, batch: Batch) -> None:
         """The spool had no room, and now the database is back: the batch goes the usual way after all."""
         for delivery in batch.deliveries:
-            keys = keys_of(delivery)
-            if not await self._admit(delivery):
+            counted, keys, admitted = delivery.pieces, keys_of(delivery), False
+            try:
+                admitted = await self._admit(delivery)
+            finally:
+                if not admitted:  # tried again, or spooled after all, it must have the keys it was counted by
+                    delivery.pieces = counted
+            if not admitted:
                 raise ConnectionError("the registry does not answer")
             restore_keys(delivery, keys)
         batch.pieces = [piece for delivery in batch.deliveries for piece in delivery.pieces]
