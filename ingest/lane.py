@@ -21,7 +21,7 @@ from ingest.admission import admit, assign_keys, delivery_of
 from ingest.batch import Batch
 from ingest.delivery import RECEIVED, Delivery, Outcome
 from ingest.inbox import Inbox
-from ingest.limits import RateLimits
+from ingest.limits import FloodNews, RateLimits
 from ingest.metrics import IngestMetrics
 from ingest.poison import Fault, fault_of, name_of
 from ingest.registry_view import RegistryView
@@ -72,6 +72,7 @@ class Lane:
         self._held: deque[Batch] = deque()
         self._preparing: deque[Message] = deque()
         self._uncounted: Counts = Counter()
+        self._untold: list[FloodNews] = []
         self._settled = self._spooled = 0
         self._trouble: str | None = None
         self._away_because: str | None = None
@@ -156,6 +157,7 @@ class Lane:
             if not await self._admit(delivery):
                 break
             throttle(delivery, self.rates)
+            self._tell_floods(delivery)
             assign_keys(delivery, self._copies)
             batch.deliveries.append(delivery)
             batch.pieces += delivery.pieces
@@ -168,6 +170,12 @@ class Lane:
                 sliced = 0
                 await asyncio.sleep(0)
         await self._ready.put(batch)
+
+    def _tell_floods(self, delivery: Delivery) -> None:
+        """Also those whose delivery went to the spool, which keeps messages only: that a flood ended is said once, and
+        its alert would never end."""
+        floods = self._untold + delivery.floods
+        delivery.floods, self._untold = (floods, []) if delivery.pieces else ([], floods)
 
     async def _collect(self) -> None:
         """Take what is waiting as it is: for the spool nothing is judged, but alarms are keyed."""
@@ -279,6 +287,7 @@ class Lane:
             if batch.raw or any(piece.outcome is None for piece in delivery.pieces)
         ]
         await self.spool.append([record_of(delivery) for delivery in rest])
+        self._untold += [news for delivery in rest for news in delivery.floods]
         self._trouble = self._away_because if self.away.is_set() else None
         return rest
 

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 _PERIOD_S = 1.0
 _LAST_S = 1.0
+_WRITE_S = 5.0  # a half-open connection answers nothing and fails nowhere
 
 
 def problem_of(lane: Lane) -> str | None:
@@ -97,7 +98,7 @@ class Pulse:
 
     async def _write(self, detail: dict[str, Any], now: datetime) -> None:
         try:
-            async with transaction(self._pool) as conn:
+            async with asyncio.timeout(_WRITE_S), transaction(self._pool) as conn:
                 await write_pulse(conn, self._component, detail, now)
         except (psycopg.Error, OSError) as error:
             if not is_retryable(error):
