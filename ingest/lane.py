@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.05
 # Decoding goes on for so many pieces before the event loop may see to the other lane.
 _SLICE = 250
+# Payload of one append: large enough that a sync is shared by a thousand readings, small beside the spool's bound.
+_APPEND_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,17 +226,15 @@ class Lane:
     async def commit(self) -> None:
         """Until `prepare` has handed over everything."""
         while (batch := await self._ready.get()) is not None:
-            spooled = await self._settle(batch)
+            await self._settle(batch)
             self.session.ack(delivery.message for delivery in batch.deliveries)
             self._held.popleft()
-            self._spooled += len(spooled)
-            self._settled += len(batch.deliveries) - len(spooled)
+            self._settled += len(batch.deliveries)
             self._uncounted += batch.dropped
-            unheard = {id(delivery) for delivery in spooled}
-            self._settler.answer(self.session, [each for each in batch.deliveries if id(each) not in unheard])
+            self._settler.answer(self.session, batch.deliveries)
 
-    async def _settle(self, batch: Batch) -> list[Delivery]:
-        """Try until the whole batch is in the database or on disk; returns what went to the spool.
+    async def _settle(self, batch: Batch) -> None:
+        """Try until the whole batch is in the database or on disk; what went to the spool has left the batch.
 
         Raises only for a fault of ours, which ends the worker.
         """
@@ -242,10 +242,8 @@ class Lane:
         until, pause = loop.time() + self.limits.patience_s, _FIRST_PAUSE_S
         while True:
             try:
-                if self.away.is_set():
-                    return await self._spool(batch)
-                await self._write(batch)
-                return []
+                await (self._spool(batch) if self.away.is_set() else self._write(batch))
+                return
             except Exception as error:
                 if fault_of(error) is not Fault.SERVER:
                     raise
@@ -279,17 +277,19 @@ class Lane:
         batch.pieces = [piece for delivery in batch.deliveries for piece in delivery.pieces]
         batch.raw = False
 
-    async def _spool(self, batch: Batch) -> list[Delivery]:
-        """All of it, but for what a part of the batch that was committed has settled."""
-        rest = [
-            delivery
-            for delivery in batch.deliveries
-            if batch.raw or any(piece.outcome is None for piece in delivery.pieces)
-        ]
-        await self.spool.append([record_of(delivery) for delivery in rest])
-        self._untold += [news for delivery in rest for news in delivery.floods]
+    async def _spool(self, batch: Batch) -> None:
+        """All of it, but for what a part of the batch that was committed has settled; a slice at a time, so that near
+        the spool's bound as much is safe as there is room for."""
+        while rest := _unsettled(batch):
+            slice_ = _first_bytes(rest, _APPEND_BYTES)
+            await self.spool.append([record_of(delivery) for delivery in slice_])
+            self.session.ack(delivery.message for delivery in slice_)
+            self._spooled += len(slice_)
+            self._untold += [news for delivery in slice_ for news in delivery.floods]
+            gone = {id(delivery) for delivery in slice_}
+            batch.deliveries = [each for each in batch.deliveries if id(each) not in gone]
+            batch.pieces = [piece for piece in batch.pieces if id(piece.delivery) not in gone]
         self._trouble = self._away_because if self.away.is_set() else None
-        return rest
 
     def _refused(self, error: Exception, *, lasting: bool) -> bool:
         """Neither written nor spooled. True: the lane has just gone away, so the spool is next, at once."""
@@ -311,3 +311,17 @@ class Lane:
             log.error("%s", trouble, extra={"action": "ingest.spool_full", "lane": self.limits.name})
         self._trouble = trouble
         return False
+
+
+def _unsettled(batch: Batch) -> list[Delivery]:
+    return [each for each in batch.deliveries if batch.raw or any(piece.outcome is None for piece in each.pieces)]
+
+
+def _first_bytes(deliveries: list[Delivery], most: int) -> list[Delivery]:
+    """As many from the beginning as have `most` bytes of payload together, at least one."""
+    total = 0
+    for number, delivery in enumerate(deliveries):
+        total += len(delivery.message.payload)
+        if total > most and number:
+            return deliveries[:number]
+    return deliveries

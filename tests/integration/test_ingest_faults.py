@@ -129,7 +129,8 @@ async def test_what_is_published_after_a_broker_restart_before_ingest_is_back_is
             await eventually(lambda: sum(len(device.receipts) for device in devices) == 40)
     assert await house.one("SELECT count(*) FROM reading") == 40
     one, other = await house.counts("telemetry", 1), await house.counts("telemetry", 2)
-    assert one["accepted"] + other["accepted"] == one["received"] + other["received"] == 40
+    assert one.get("accepted", 0) + other.get("accepted", 0) == 40
+    assert one.get("received", 0) + other.get("received", 0) == 40
 
 
 async def test_two_workers_that_get_copies_of_each_alarm_store_it_once(house, hub):
