@@ -106,8 +106,10 @@ class AlertFeed:
     async def _follow(self, stop: asyncio.Event) -> None:
         async with self._pool.connection(timeout=_CONNECTION_WAIT_S) as conn:
             try:
-                await listen(conn, "alert_event")
-                await self._begin(await highest_seq(conn))
+                async with asyncio.timeout(_READ_TIMEOUT_S):
+                    await listen(conn, "alert_event")
+                    newest = await highest_seq(conn)
+                await self._begin(newest)
                 self.connected = True
                 while not stop.is_set():
                     while await self._read(conn):

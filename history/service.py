@@ -155,6 +155,7 @@ class HistoryService:
             keepalives_idle=10,
             keepalives_interval=5,
             keepalives_count=3,
+            tcp_user_timeout=10_000,
         )
         try:
             yield conn

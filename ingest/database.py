@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import os
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,7 +9,7 @@ import psycopg
 from psycopg import AsyncConnection
 
 from core.store.migrate import check_schema
-from core.store.pool import Connection
+from core.store.pool import Connection, cut
 from ingest import store
 
 _CONNECT_TIMEOUT_S = 5
@@ -40,7 +38,7 @@ class LaneDatabase:
         loop = asyncio.get_running_loop()
         until = loop.time() + within_s
         connection = await self._open(within_s)
-        cut = loop.call_at(until, _cut, connection)
+        late = loop.call_at(until, cut, connection)
         try:
             await self._prepare(connection)
             async with connection.transaction():
@@ -50,7 +48,7 @@ class LaneDatabase:
                 await self.close()
             raise
         finally:
-            cut.cancel()
+            late.cancel()
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -87,9 +85,3 @@ class LaneDatabase:
             await self.close()
             raise
         self._fresh = None
-
-
-def _cut(connection: Connection) -> None:
-    """End whatever waits for this server now. Cancelling would wait for the server's answer to the cancel."""
-    with contextlib.suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as end:
-        end.shutdown(socket.SHUT_RDWR)

@@ -21,7 +21,7 @@ from ingest.admission import admit, assign_keys, delivery_of
 from ingest.batch import Batch
 from ingest.delivery import RECEIVED, Delivery, Outcome
 from ingest.inbox import Inbox
-from ingest.limits import RateLimits
+from ingest.limits import FloodNews, RateLimits
 from ingest.metrics import IngestMetrics
 from ingest.poison import Fault, fault_of, name_of
 from ingest.registry_view import RegistryView
@@ -74,6 +74,7 @@ class Lane:
         self._held: deque[Batch] = deque()
         self._preparing: deque[Message] = deque()
         self._uncounted: Counts = Counter()
+        self._untold: list[FloodNews] = []
         self._settled = self._spooled = 0
         self._trouble: str | None = None
         self._away_because: str | None = None
@@ -158,6 +159,7 @@ class Lane:
             if not await self._admit(delivery):
                 break
             throttle(delivery, self.rates)
+            self._tell_floods(delivery)
             assign_keys(delivery, self._copies)
             batch.deliveries.append(delivery)
             batch.pieces += delivery.pieces
@@ -170,6 +172,12 @@ class Lane:
                 sliced = 0
                 await asyncio.sleep(0)
         await self._ready.put(batch)
+
+    def _tell_floods(self, delivery: Delivery) -> None:
+        """Also those whose delivery went to the spool, which keeps messages only: that a flood ended is said once, and
+        its alert would never end."""
+        floods = self._untold + delivery.floods
+        delivery.floods, self._untold = (floods, []) if delivery.pieces else ([], floods)
 
     async def _collect(self) -> None:
         """Take what is waiting as it is: for the spool nothing is judged, but alarms are keyed."""
@@ -257,8 +265,13 @@ class Lane:
     async def _judge(self, batch: Batch) -> None:
         """The spool had no room, and now the database is back: the batch goes the usual way after all."""
         for delivery in batch.deliveries:
-            keys = keys_of(delivery)
-            if not await self._admit(delivery):
+            counted, keys, admitted = delivery.pieces, keys_of(delivery), False
+            try:
+                admitted = await self._admit(delivery)
+            finally:
+                if not admitted:  # tried again, or spooled after all, it must have the keys it was counted by
+                    delivery.pieces = counted
+            if not admitted:
                 raise ConnectionError("the registry does not answer")
             restore_keys(delivery, keys)
         batch.pieces = [piece for delivery in batch.deliveries for piece in delivery.pieces]
@@ -272,6 +285,7 @@ class Lane:
             await self.spool.append([record_of(delivery) for delivery in slice_])
             self.session.ack(delivery.message for delivery in slice_)
             self._spooled += len(slice_)
+            self._untold += [news for delivery in slice_ for news in delivery.floods]
             gone = {id(delivery) for delivery in slice_}
             batch.deliveries = [each for each in batch.deliveries if id(each) not in gone]
             batch.pieces = [piece for piece in batch.pieces if id(piece.delivery) not in gone]

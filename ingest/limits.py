@@ -51,6 +51,7 @@ class RateLimits:
         self._look_at: Micros = 0
         self._forget_at: Micros = 0
         self._grace_until: Micros = 0
+        self._newest: Micros = 0
         self.share_with(1)
 
     def share_with(self, workers: int) -> None:
@@ -65,6 +66,7 @@ class RateLimits:
 
     def allows(self, device_no: int, device_id: str, now: Micros) -> bool:
         """Take a token for one event received `now`; False: there is none."""
+        self._look_at_clock(now)
         full_at = self._full_at.get(device_no, now)
         if full_at < now:
             full_at = now
@@ -82,6 +84,7 @@ class RateLimits:
 
     def news(self, now: Micros) -> list[FloodNews]:
         """Floods that began, go on or ended since the last look; to be asked with each message."""
+        self._look_at_clock(now)
         if now < self._look_at:
             return []
         self._look_at = now + _LOOK
@@ -89,6 +92,19 @@ class RateLimits:
             self._forget_at = now + _FORGET
             self._full_at = {no: full_at for no, full_at in self._full_at.items() if full_at > now}
         return [news for no in list(self._floods) if (news := self._look(no, now)) is not None]
+
+    def _look_at_clock(self, now: Micros) -> None:
+        """Messages come in order, so a time before the newest is a clock that was set back. All moments go back with
+        it: else every device would be in debt by the difference, and refused for as long."""
+        back, self._newest = self._newest - now, now
+        if back < SECOND:
+            return
+        self._full_at = {no: full_at - back for no, full_at in self._full_at.items()}
+        for flood in self._floods.values():
+            flood.began, flood.newest = flood.began - back, flood.newest - back
+            flood.told = None if flood.told is None else flood.told - back
+        self._look_at, self._forget_at = self._look_at - back, self._forget_at - back
+        self._grace_until -= back
 
     @property
     def flooding(self) -> int:

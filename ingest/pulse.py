@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 _PERIOD_S = 1.0
 _LAST_S = 1.0
+_WRITE_S = 5.0  # a half-open connection answers nothing and fails nowhere
 
 
 def problem_of(lane: Lane) -> str | None:
@@ -49,13 +50,17 @@ class Pulse:
     def __init__(
         self,
         worker: int,
+        workers: int,
         drains: Sequence[Drainer],
         broker: BrokerWatch,
         pool: Pool,
         metrics: IngestMetrics,
         clock: Clock,
     ) -> None:
+        """`workers`: how many share the telemetry, this one among them, each with a part nobody else takes; 0: none
+        has a part of its own."""
         self._component = f"ingest-{worker}"
+        self._workers, self._started_at = workers, clock.now()
         self._broker = broker
         self._drains = {drain.lane: drain for drain in drains}
         self._pool, self._metrics, self._clock = pool, metrics, clock
@@ -81,6 +86,8 @@ class Pulse:
         lanes = list(self._drains)
         return {
             "watermark": watermark(lanes, now).isoformat(),
+            "workers": self._workers,
+            "started_at": self._started_at.isoformat(),
             "in_flight": {lane.limits.name: lane.in_flight for lane in lanes},
             "waiting": {lane.limits.name: len(lane.inbox) for lane in lanes},
             "spool": {lane.limits.name: _spool_detail(lane.spool, drain) for lane, drain in self._drains.items()},
@@ -91,7 +98,7 @@ class Pulse:
 
     async def _write(self, detail: dict[str, Any], now: datetime) -> None:
         try:
-            async with transaction(self._pool) as conn:
+            async with asyncio.timeout(_WRITE_S), transaction(self._pool) as conn:
                 await write_pulse(conn, self._component, detail, now)
         except (psycopg.Error, OSError) as error:
             if not is_retryable(error):

@@ -17,6 +17,7 @@ from ingest.store import live_workers
 log = logging.getLogger(__name__)
 
 _PERIOD_S = 2.0
+_WAIT_S = 5.0  # a half-open connection answers nothing and fails nowhere
 
 
 class Sharing:
@@ -54,7 +55,7 @@ class Sharing:
 
     async def _count(self) -> None:
         now = self._clock.now()
-        async with self._pool.connection() as conn:
+        async with asyncio.timeout(_WAIT_S), self._pool.connection() as conn:
             others, last_own = await live_workers(conn, self._worker, now)
         self._lane.rates.share_with(others + 1 if self._dealt_out else 1)
         if not self._begun:

@@ -128,7 +128,9 @@ class IngestWorker:
             self._metrics,
             keep_alive_s=settings.mqtt_keep_alive_seconds,
         )
-        pulse = Pulse(settings.ingest_worker, self._drains, broker, pool, self._metrics, self._clock)
+        # A broker that deals out gives the part of one that is away to the others.
+        workers = settings.ingest_workers if settings.ingest_subscription == "partitioned" else 0
+        pulse = Pulse(settings.ingest_worker, workers, self._drains, broker, pool, self._metrics, self._clock)
         status = serve_status(
             self._checks(pool), host=settings.ingest_status_host, port=settings.ingest_status_port, stop=stop
         )

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 CHANNEL = "registry_changed"
 PAGE = 500
+_LOAD_WAIT_S = 60.0
 _RECONNECT_S = 1.0
 
 
@@ -99,7 +100,8 @@ class DirectoryCache:
         async with self._lock:
             if self._begun > asked:
                 return
-            async with self._pool.connection() as conn:
+            # Half-open, it would hold the lock and with it every lane that asks for a stranger, for ever.
+            async with asyncio.timeout(_LOAD_WAIT_S), self._pool.connection() as conn:
                 await self._load(conn)
 
     async def _load(self, conn: Connection) -> None:

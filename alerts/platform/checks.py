@@ -121,14 +121,31 @@ def _remember_dropped(pulses: Sequence[Pulse], memory: Memory, now: datetime, li
 
 def _silent(pulses: Sequence[Pulse], memory: Memory, now: datetime, limits: Limits) -> Iterable[Verdict]:
     assert memory.judged_from is not None
-    for pulse in pulses:
-        if pulse.stopped or now - pulse.at <= limits.silent:
+    owed = _owed(pulses, now, limits)
+    known = {pulse.component for pulse in pulses}
+    missing = [Pulse(component, since, {}) for component, since in owed.items() if component not in known]
+    for pulse in [*pulses, *missing]:
+        if now - pulse.at <= limits.silent or (pulse.stopped and pulse.component not in owed):
             yield Verdict(PART_SILENT, pulse.component)
         elif now - memory.judged_from > limits.grace:
             urgent = pulse.component.partition("-")[0] in _URGENT_PARTS
             silent_s = round((now - pulse.at).total_seconds())
             severity = Severity.P1 if urgent else Severity.P2
             yield Verdict(PART_SILENT, pulse.component, severity, {"part": pulse.component, "seconds": silent_s})
+
+
+def _owed(pulses: Iterable[Pulse], now: datetime, limits: Limits) -> dict[str, datetime]:
+    """Ingest workers that others count on, and since when: those acknowledge unseen what is its part, so one that was
+    stopped as asked, or was never started, loses it as surely as one that died."""
+    owed: dict[str, datetime] = {}
+    for pulse in _fresh(pulses, now, limits):
+        workers, started = pulse.detail.get("workers"), pulse.detail.get("started_at")
+        if isinstance(workers, int) and isinstance(started, str):
+            since = datetime.fromisoformat(started)
+            for number in range(1, workers + 1):
+                component = f"ingest-{number}"
+                owed[component] = min(since, owed.get(component, since))
+    return owed
 
 
 def _dropped(memory: Memory, now: datetime, limits: Limits) -> Iterable[Verdict]:

@@ -81,8 +81,10 @@ async def _ended(conn: Connection, verdicts: Sequence[Verdict], since: datetime)
 
 
 def _with_the_gone(verdicts: Sequence[Verdict], live: set[Key], parts: Sequence[Pulse]) -> list[Verdict]:
-    """A part whose pulse was deleted was taken out of service: its silence is no trouble any more."""
+    """A part whose pulse was deleted was taken out of service: its silence is no trouble any more, unless another part
+    counts on it."""
     known = {subject_id(pulse.component) for pulse in parts}
+    known |= {subject_id(verdict.component) for verdict in verdicts}
     gone = [
         Verdict(rule, id.removeprefix("platform-"))
         for id, rule in live

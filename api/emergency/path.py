@@ -131,9 +131,14 @@ class EmergencyPath:
                 pass
 
     async def _hear(self) -> None:
-        """Read what came, a little at a time: requests and frames go on in between."""
-        while self._inbox:
-            taken = [self._inbox.popleft() for _ in range(min(_MESSAGES_AT_ONCE, len(self._inbox)))]
+        """Read what has come, a little at a time: requests and frames go on in between.
+
+        What comes meanwhile has its turn after those that are due: a flood must not keep anybody's cry from ringing.
+        """
+        left = len(self._inbox)
+        while left:
+            taken = [self._inbox.popleft() for _ in range(min(_MESSAGES_AT_ONCE, left))]
+            left -= len(taken)
             for message, at in taken:
                 if message.retain:
                     continue  # a stored message replayed by the broker is no event of now

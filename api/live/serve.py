@@ -215,6 +215,8 @@ class _Session:
     async def _tell_provisional(self, connection: LiveConnection) -> None:
         emergency = self.services.emergency
         for provisional in emergency.watch.live:
+            if emergency.watch.find(provisional.id) is not provisional:
+                continue  # it ended while another was sent: nobody would take it from this screen again
             if provisional.id not in connection.told and sees_provisional(connection.scope, provisional):
                 connection.told.add(provisional.id)
                 frame = provisional_frame(provisional.id, self.services.now(), emergency.current(provisional))

@@ -1,7 +1,10 @@
 """Connections to the database: one pool a process, every session in UTC, errors told apart by whether to retry."""
 
+import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -16,6 +19,7 @@ Pool = AsyncConnectionPool[Connection]
 # Connection lost, out of resources (disk full among them), shut down, internal trouble, lock or serialisation
 # conflict: the same statement may succeed later, so nothing may be rejected for it (design 3).
 RETRYABLE_CLASSES = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
+_CHECK_WAIT_S = 2.0
 _STALE_PLAN = "cached plan must not change result type"  # a migration added a column; gone after the rollback
 
 
@@ -39,6 +43,22 @@ async def _configure(connection: Connection) -> None:
     connection.prepare_threshold = None
 
 
+def cut(connection: Connection) -> None:
+    """End whatever waits for this server now. Cancelling would wait for the server's answer to the cancel."""
+    with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as end:
+        end.shutdown(socket.SHUT_RDWR)
+
+
+async def _check(connection: Connection) -> None:
+    """Before a connection is given out. One that is half-open answers never, and the pool's own limit of time does not
+    cover the question: whoever asked would wait for ever, while new connections work."""
+    late = asyncio.get_running_loop().call_later(_CHECK_WAIT_S, cut, connection)
+    try:
+        await AsyncConnectionPool.check_connection(connection)
+    finally:
+        late.cancel()
+
+
 def make_pool(url: str, *, name: str, min_size: int = 1, max_size: int = 8, timeout_s: float = 10) -> Pool:
     """A closed pool; enter it with `async with`. Connections are in autocommit: open a transaction where one is meant.
 
@@ -54,6 +74,7 @@ def make_pool(url: str, *, name: str, min_size: int = 1, max_size: int = 8, time
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,  # keepalives say nothing while something sent is unanswered
         },
         min_size=min_size,
         max_size=max_size,
@@ -61,7 +82,7 @@ def make_pool(url: str, *, name: str, min_size: int = 1, max_size: int = 8, time
         open=False,
         name=name,
         configure=_configure,
-        check=AsyncConnectionPool.check_connection,
+        check=_check,
         reconnect_timeout=0,  # the pool keeps trying through the next request; services decide when to give up
     )
 

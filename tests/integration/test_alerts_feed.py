@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ from alerts.feed import AlertFeed, FeedReset
 from alerts.intake import Occurrence, raise_alerts
 from alerts.store import FeedEvent, highest_seq
 from core.store.pool import Pool, make_pool, transaction
+from simulators.chaos.proxy import TcpProxy
 from stack import servers
 from stack.servers import RunningStack
 from tests.fixtures.alert_town import AlertTown
@@ -199,3 +201,20 @@ async def test_a_restart_of_the_database_costs_readers_time_and_nothing_else(pri
         await ring(pool, pendant, 10)
         seen = await asyncio.wait_for(reading, 30)
     assert [event.seq for event in seen] == list(range(1, 21))
+
+
+async def test_connections_that_are_half_open_for_good_do_not_stop_the_feed(pool: Pool, pendant: str, database: str):
+    """Also those that wait in the pool: asking one whether it lives must not take for ever."""
+    to = urlsplit(database)
+    proxy = await TcpProxy(to.hostname or "127.0.0.1", to.port or 5432).start()
+    through = to._replace(netloc=f"{to.netloc.rpartition('@')[0]}@{proxy.host}:{proxy.port}").geturl()
+    async with make_pool(through, name="test stranded", min_size=3, max_size=4) as between:
+        await between.wait()
+        async with running(between, 0.2) as feed, asyncio.timeout(60):
+            taken = asyncio.create_task(take(feed, 0, 2))
+            await ring(pool, pendant)
+            await asyncio.sleep(1)
+            proxy.strand()
+            await ring(pool, pendant)
+            assert [event.seq for event in await taken] == [1, 2]
+    await proxy.stop()

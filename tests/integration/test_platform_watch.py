@@ -138,3 +138,14 @@ async def test_two_engines_side_by_side_raise_each_trouble_once(platform: Platfo
     await platform.rounds(20)
     assert len(await all_alerts(platform.pool)) == 5
     assert await types(platform.pool) == ["opened"] * 5
+
+
+async def test_a_worker_that_was_never_started_rings_until_it_is_there_or_nobody_counts_on_it(platform: Platform):
+    told = {"workers": 2, "started_at": platform.now.isoformat()}
+    platform.parts["ingest-1"] = told
+    [alert] = await platform.rounds(120)
+    assert (alert.subject_id, alert.severity, alert.status) == ("platform-ingest-2", Severity.P1, Status.OPEN)
+    assert await types(platform.pool) == ["opened"]
+    platform.parts["ingest-1"] = {**told, "workers": 1}
+    await platform.rounds(60)
+    assert await types(platform.pool) == ["opened", "condition_cleared"]

@@ -202,3 +202,16 @@ def test_slices_are_whole_minutes_newest_first_and_never_larger_than_the_budget_
         (minute(8), minute(10)), (minute(5), minute(8)), (minute(4), minute(5)), (minute(3), minute(4))
     ]  # fmt: skip
     assert list(slices([], 10)) == []
+
+
+def test_a_worker_that_others_count_on_is_missed_although_it_was_stopped_as_asked_or_never_started():
+    one = pulse("ingest-1", workers=2, started_at=ago(300).isoformat())
+    assert severity("part_silent", "ingest-2", one) is Severity.P1, "never started"
+    assert severity("part_silent", "ingest-2", one, pulse("ingest-2", 31, stopped=True)) is Severity.P1
+    assert severity("part_silent", "ingest-2", one, pulse("ingest-2", 29, stopped=True)) is None, "only restarted"
+    young = pulse("ingest-1", workers=2, started_at=ago(5).isoformat())
+    assert severity("part_silent", "ingest-2", young) is None, "the two are just being started"
+    alone = pulse("ingest-1", workers=1, started_at=ago(300).isoformat())
+    assert severity("part_silent", "ingest-2", alone, pulse("ingest-2", 3100, stopped=True)) is None
+    silent = pulse("ingest-1", 31, workers=3, started_at=ago(300).isoformat())
+    assert ("platform_part_silent", "ingest-3") not in verdicts(silent)

@@ -191,3 +191,15 @@ def test_a_letter_keeps_the_time_of_its_message():
 def test_any_other_refusal_is_a_letter_of_its_own():
     made = telemetry({"type": "?"}, {"type": "??"})
     assert letters(made) == [(0, {"type": "?"}, 1), (1, {"type": "??"}, 1)]
+
+
+def test_a_clock_that_is_set_back_refuses_nothing_and_forgets_no_flood():
+    of = limits(burst_events=10, flood_s=20)
+    back = 3600 * SECOND
+    for second in range(21):
+        allowed(of, 100, RECEIVED + second * SECOND)
+    now = RECEIVED + 21 * SECOND
+    assert [news.flooding for news in of.news(now)] == [True]
+    assert allowed(of, 1, now - back, device_no=8) == 1
+    assert allowed(of, 100, now - back) == 10, "full again after a second, as if no hour had been taken away"
+    assert [news.flooding for news in of.news(now - back + 21 * SECOND)] == [False]
