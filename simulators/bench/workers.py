@@ -35,7 +35,7 @@ class Workers:
         """Start workers 1 … count and wait until each has had its first pulse: both lanes are connected."""
         since = datetime.now(UTC)
         for number in range(1, count + 1):
-            self._running[number] = await self._spawn(number)
+            self._running[number] = await self._spawn(number, count)
         async with asyncio.timeout(_READY_WITHIN_S), await self._connect() as conn:
             while await _pulses(conn, since) < count:
                 if gone := [n for n, process in self._running.items() if not alive(process.pid)]:
@@ -75,7 +75,7 @@ class Workers:
                 async with session, asyncio.timeout(_READY_WITHIN_S):
                     await session.connected.wait()
 
-    async def _spawn(self, number: int) -> asyncio.subprocess.Process:
+    async def _spawn(self, number: int, count: int) -> asyncio.subprocess.Process:
         town = self._town
         with (town.folder / f"ingest-{number}.log").open("ab") as log:
             return await asyncio.create_subprocess_exec(
@@ -87,6 +87,7 @@ class Workers:
                     "ANXIN_DATABASE_URL": town.ready.database_url,
                     "ANXIN_MQTT_URL": town.platform_url,
                     "ANXIN_INGEST_STATUS_PORT": "0",
+                    "ANXIN_INGEST_WORKERS": str(count),
                     "ANXIN_INGEST_SPOOL_DIR": str(town.folder / "spool"),
                 },
                 start_new_session=True,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.domain.fleet import FleetMember
-from simulators.chaos.ledger import Published
+from simulators.chaos.ledger import Moments, Published
 
 _LINES_WAITING = 20  # lines given to a process and not yet answered
 _PAUSE_S = 0.03
@@ -34,7 +34,8 @@ class GatewayFeed:
         self.messages: list[Published] = []
         self.pid = 0
         self.starts = 0
-        self._number = self._last_at = 0
+        self._number = 0
+        self._moments = Moments(1)
         self._waiting: dict[int, tuple[Published, bytes]] = {}
         self._feeding = False
         self._keeper: asyncio.Task[None] | None = None
@@ -99,9 +100,9 @@ class GatewayFeed:
 
     def _next(self) -> tuple[Published, bytes]:
         self._number += 1
-        self._last_at = max(time.time_ns() // 1000, self._last_at + 1)
         sos = self._number % _SOS_EVERY == 0
-        message = Published(self._number, self._tag, self._member.device_id, "gateway", sos, self._last_at)
+        at_us = self._moments.next(time.time_ns() // 1000)
+        message = Published(self._number, self._tag, self._member.device_id, "gateway", sos, at_us)
         at = datetime.fromtimestamp(message.at // 1_000_000, UTC).replace(microsecond=message.at % 1_000_000)
         event: dict[str, Any] = {"id": message.id, "at": at.isoformat().replace("+00:00", "Z"), "type": "sos"}
         if not sos:

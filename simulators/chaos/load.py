@@ -24,7 +24,7 @@ from typing import Any
 
 from core.domain.fleet import FleetMember
 from core.runtime.mqtt import BrokerAddress, Disconnected, Message, MqttSession, OutgoingFull, Subscription
-from simulators.chaos.ledger import Published, Way, write
+from simulators.chaos.ledger import Moments, Published, Way, write
 from simulators.open_files import allow_many_sockets
 from simulators.read_fleet import read_fleet
 from simulators.receipts import parse_receipt
@@ -63,7 +63,8 @@ class Load:
         for way in ("plain", "receipt"):
             for member in (*shares.hubs[way], *shares.watches[way]):
                 self._sessions[member.device_id] = self._session(member, host, port)
-        self._number = self._last_at = 0
+        self._number = 0
+        self._moments = Moments(0)
         self._messages: list[Published] = []
         self._payloads: dict[int, bytes] = {}
         self._owed: dict[int, tuple[Published, float]] = {}  # awaiting a receipt: when last sent
@@ -122,7 +123,9 @@ class Load:
         way: Way = "receipt" if turn % (2 if sos else 3) == 0 else "plain"
         members = by_way[way]
         device = members[(turn // (2 if sos else 3) if way == "receipt" else turn) % len(members)].device_id
-        message = Published(self._next_number(), self._tag, device, way, sos, self._next_at())
+        message = Published(
+            self._next_number(), self._tag, device, way, sos, self._moments.next(time.time_ns() // 1000)
+        )
         self._messages.append(message)
         self._payloads[message.number] = self._payload(message)
         if way == "receipt":
@@ -132,11 +135,6 @@ class Load:
     def _next_number(self) -> int:
         self._number += 1
         return self._number
-
-    def _next_at(self) -> int:
-        """Now in microseconds, never the same twice in a run."""
-        self._last_at = max(time.time_ns() // 1000, self._last_at + 1)
-        return self._last_at
 
     def _payload(self, message: Published) -> bytes:
         at = (_EPOCH + timedelta(microseconds=message.at)).isoformat().replace("+00:00", "Z")
