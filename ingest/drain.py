@@ -34,7 +34,7 @@ _STEP_ASIDE_S = 0.1
 BATCH_MESSAGES = 1000
 # Receipts the broker has not taken yet, above which the drain waits: beyond 50,000 the session would drop them.
 _RECEIPTS_WAITING = 20_000
-_SLICE = 250
+_SLICE = 50
 
 
 class Drainer:

@@ -38,7 +38,7 @@ class IngestSettings(DatabaseSettings, BrokerSettings, LogSettings):
         default=50, ge=0, le=5000, description="Age of its oldest message that closes a telemetry batch."
     )
     ingest_telemetry_receive_maximum: int = Field(
-        default=10_000,
+        default=20_000,
         ge=1,
         le=65535,
         description="Unacknowledged telemetry messages the broker may have on the way: the bound on memory.",
