@@ -22,5 +22,7 @@ def test_the_pages_show_statements():
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_a_statement_of_the_pages_runs(statement: str, database: str):
     with psycopg.connect(database) as connection:
-        connection.execute(statement.encode())
+        cursor = connection.execute(statement.encode())
+        rows = cursor.fetchall() if cursor.description else []  # a DELETE answers nothing
+        assert len(rows) == (cursor.rowcount if cursor.description else 0)
         connection.rollback()
