@@ -17,15 +17,16 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from core.domain.fleet import FleetMember
-from simulators.bench.load_frames import Writer, publish, speech_of
+from simulators.bench.load_frames import HANDFUL, Writer, speech_of
 from simulators.bench.load_links import Link, Links
 from simulators.bench.load_plan import LoadPlan, LoadTold
 from simulators.open_files import allow_many_sockets
 from simulators.read_fleet import read_fleet
 
-_STEP_S = 0.005
+_STEP_S = 0.01
+_ANSWERS_EVERY_S = 0.1  # PUBACKs of a schedule: nothing waits for them, so they are counted many at once
 _LAST_PUBACK_WITHIN_S = 120.0
-_ROUND = 8  # frames a connection and turn when unthrottled: the devices' words mix, as they would
+_ROUND = HANDFUL  # frames a connection and turn when unthrottled: the devices' words mix, as they would
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -54,8 +55,7 @@ def hubs_of(members: Sequence[FleetMember], plan: LoadPlan) -> list[FleetMember]
 class _Load:
     def __init__(self, plan: LoadPlan, hubs: Sequence[FleetMember], links: Links) -> None:
         self.plan, self.links = plan, links
-        self._speech = speech_of(hubs, plan)
-        self._writer = Writer(self._speech, plan)
+        self._writer = Writer(speech_of(hubs, plan), plan)
         self._messages = 0
         self._late_s = 0.0
         self._stopped = False
@@ -83,13 +83,18 @@ class _Load:
     def _on_schedule(self) -> None:
         """Open loop: what is due goes out, whatever came back of the rest."""
         plan, most = self.plan, self.plan.messages or sys.maxsize
+        whole = HANDFUL if plan.per_second * _STEP_S >= HANDFUL else 1
+        answers = 0.0
         while not self._over(passed := time.monotonic() - self._began):
-            due = min(int(passed * plan.per_second), most) - self._messages
+            due = min(int(passed * plan.per_second) // whole * whole, most) - self._messages
             if due > 0:
-                self._late_s = max(self._late_s, due / plan.per_second - _STEP_S)
+                self._late_s = max(self._late_s, passed - self._messages / plan.per_second - _STEP_S)
                 self.links.flush(self._write(due))
-            self.links.turn(self._began + passed + _STEP_S - time.monotonic())
+            if passed >= answers:
+                answers = passed + _ANSWERS_EVERY_S
+                self.links.turn(0.0)
             self._tell_each_second()
+            time.sleep(max(0.0, self._began + passed + _STEP_S - time.monotonic()))
 
     def _unthrottled(self) -> None:
         """As fast as the broker answers: a window of unacknowledged messages for each connection."""
@@ -104,13 +109,13 @@ class _Load:
             self._tell_each_second()
 
     def _write(self, count: int) -> set[Link]:
-        writer, links, heads = self._writer, self.links.links, self._speech.heads
+        writer, links = self._writer, self.links.links
         writer.times.step()
         touched = set()
         for number in range(self._messages, self._messages + count):
-            hub, payload = writer.message(number)
+            hub, opening, payload = writer.message(number)
             link = links[hub]
-            link.queue(publish(heads[hub], link.next_packet_id(), payload))
+            link.queue(opening, payload)
             touched.add(link)
         self._messages += count
         return touched

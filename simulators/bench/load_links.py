@@ -11,7 +11,7 @@ from core.errors import Unavailable
 from simulators.bench.load_frames import remaining_length
 
 _CONNACK_BYTES = PUBACK_BYTES = 4
-_READ_BYTES = 256 * 1024
+_READ = bytearray(64 * 1024)  # what came is counted, never read
 _ANSWER_WITHIN_S = 30.0
 _CONNECT_AT_ONCE = 100
 _LAST_PACKET_ID = 65_535
@@ -42,12 +42,10 @@ class Link:
     def waiting(self) -> int:
         return self.sent - self._acks
 
-    def next_packet_id(self) -> int:
-        self.packet_id = self.packet_id % _LAST_PACKET_ID + 1
-        return self.packet_id
-
-    def queue(self, frame: bytes) -> None:
-        self.out += frame
+    def queue(self, opening: bytes, payload: bytes) -> None:
+        """A PUBLISH, as what stands before its packet id and what after it."""
+        self.packet_id = number = self.packet_id % _LAST_PACKET_ID + 1
+        self.out += b"%b%c%c%b" % (opening, number >> 8, number & 0xFF, payload)
         self.sent += 1
 
     def flush(self) -> bool:
@@ -62,7 +60,7 @@ class Link:
     def read(self) -> None:
         """Count what came. Raises Unavailable when the broker closed the connection."""
         try:
-            got = len(self.socket.recv(_READ_BYTES))
+            got = self.socket.recv_into(_READ)
         except BlockingIOError:
             return
         if not got:

@@ -10,7 +10,7 @@ from core.contract.codec import decode
 from core.domain.event_types import EVENT_TYPE_BY_NAME, Lane
 from core.domain.fleet import FleetChild, FleetMember
 from simulators.bench.load import hubs_of
-from simulators.bench.load_frames import METRIC_VALUES, Writer, publish, remaining_length, speech_of
+from simulators.bench.load_frames import HANDFUL, METRIC_VALUES, Writer, publish, remaining_length, speech_of
 from simulators.bench.load_links import connect_frame
 from simulators.bench.load_plan import LoadPlan
 
@@ -26,7 +26,7 @@ HUBS = [hub(1), hub(2), hub(3)]
 
 def messages(plan: LoadPlan, count: int) -> list[tuple[int, dict]]:
     writer = Writer(speech_of(HUBS, plan), plan)
-    return [(number, json.loads(payload)) for number, payload in (writer.message(n) for n in range(count))]
+    return [(hub, json.loads(payload)) for hub, _, payload in (writer.message(n) for n in range(count))]
 
 
 def test_every_value_of_every_metric_is_one_the_contract_takes():
@@ -45,15 +45,16 @@ def test_what_is_written_is_the_contracts_to_the_last_byte():
     ):
         writer = Writer(speech_of(HUBS, plan), plan)
         for number in range(200):
-            decoded = decode(writer.message(number)[1], Lane.TELEMETRY, int(datetime.now(UTC).timestamp() * 1e6))
+            decoded = decode(writer.message(number)[2], Lane.TELEMETRY, int(datetime.now(UTC).timestamp() * 1e6))
             assert (len(decoded.events), decoded.rejections) == (plan.batch, [])
 
 
 def test_frames_are_read_by_another_codec_as_what_they_say():
     plan = LoadPlan("a", devices=24)
     speech = speech_of(HUBS, plan)
-    which, payload = Writer(speech, plan).message(0)
+    which, opening, payload = Writer(speech, plan).message(0)
     frame = publish(speech.heads[which], 0x0102, payload)
+    assert frame == opening + b"\x01\x02" + payload
     # MQTT 5 has one byte more than 3.1.1, the length of its properties, before the payload.
     body = frame[-(2 + len(speech.heads[which]) + len(payload)) :]
     cut = len(speech.heads[which]) + 2
@@ -81,10 +82,29 @@ def test_voices_are_all_devices_times_all_metrics_each_once_a_round_and_shuffled
     assert said != sorted(said)
 
 
+def test_a_hub_says_a_handful_at_once_and_not_one_metric_or_device_after_the_other():
+    plan = LoadPlan("a", devices=24, duplicate_pct=0)
+    told = messages(plan, 24 * 12)
+    handfuls = [told[start : start + HANDFUL] for start in range(0, len(told), HANDFUL)]
+    assert all(len({hub for hub, _ in handful}) == 1 for handful in handfuls)
+    assert [handful[0][0] for handful in handfuls] != sorted(handful[0][0] for handful in handfuls)
+    assert all(len({event["type"] for _, event in handful}) > 2 for handful in handfuls)
+    assert all(len({event["device"] for _, event in handful}) > 2 for handful in handfuls)
+
+
+@pytest.mark.parametrize("plan", [LoadPlan("a", devices=24), LoadPlan("a", devices=24, batch=20)])
+def test_every_frame_as_it_is_queued_has_the_length_it_tells(plan: LoadPlan):
+    speech = speech_of(HUBS, plan)
+    writer = Writer(speech, plan)
+    for number in range(300):
+        hub, opening, payload = writer.message(number)
+        assert opening + b"\x00\x07" + payload == publish(speech.heads[hub], 7, payload)
+
+
 def test_a_share_is_said_twice_with_the_same_id_and_all_other_ids_are_distinct():
     plan = LoadPlan("a", devices=24, duplicate_pct=10)
     writer = Writer(speech_of(HUBS, plan), plan)
-    ids = [json.loads(writer.message(n)[1])["id"] for n in range(2000)]
+    ids = [json.loads(writer.message(n)[2])["id"] for n in range(2000)]
     assert writer.readings == 2000
     assert writer.distinct == len(set(ids))
     assert 100 < 2000 - writer.distinct < 320
