@@ -5,18 +5,15 @@ device, which knows the id, does it once. An expired command is never sent: a lo
 """
 
 import asyncio
-import contextlib
 import json
 import logging
 from datetime import datetime
 
-import psycopg
-
 from core.contract.topics import command_topic
 from core.runtime.clock import Clock
 from core.runtime.mqtt import Disconnected, MqttSession, OutgoingFull, PublishRefused
-from core.runtime.service import wait_or_stop
-from core.store.pool import Connection, Pool, is_retryable, listen, transaction
+from core.store.ear import Ear, follow
+from core.store.pool import Connection, Pool, cut_after
 from ingest.metrics import IngestMetrics
 from registry import commands
 
@@ -25,6 +22,8 @@ log = logging.getLogger(__name__)
 _BATCH = 50
 # Short: meanwhile the rows are locked, and a result that already came waits for them with its batch.
 _ANSWER_TIMEOUT_S = 2
+# A round on a half-open connection ends then at both ends: here it is cut, and the server gives its rows free.
+_ROUND_S = 10.0
 
 
 class Downlink:
@@ -37,38 +36,32 @@ class Downlink:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`. With the database or the broker away commands wait, and expire where they are."""
-        while not stop.is_set():
-            try:
-                async with self._pool.connection() as ear:
-                    await listen(ear, commands.CHANNEL)
-                    try:
-                        await self._follow(ear, stop)
-                    finally:
-                        with contextlib.suppress(psycopg.Error):
-                            await ear.execute("UNLISTEN *")
-            except (psycopg.Error, OSError) as error:
-                if not is_retryable(error):
-                    raise
-                log.warning("commands wait for the database", extra={"action": "downlink.waiting"})
-                await wait_or_stop(stop, self._poll_s)
 
-    async def _follow(self, ear: Connection, stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            if self._session.connected.is_set():
-                await self._round()
-            async for _ in ear.notifies(timeout=self._poll_s, stop_after=1):
-                pass
+        async def work(ear: Ear) -> None:
+            while not stop.is_set():
+                if self._session.connected.is_set():
+                    await self._round()
+                await ear.heard(self._poll_s)
+
+        await follow(self._pool, commands.CHANNEL, stop, work, away=_away, pause_s=self._poll_s)
 
     async def _round(self) -> None:
         now = self._clock.now()
-        async with transaction(self._pool) as conn:
-            expired = await commands.expire(conn, now)
-            self._metrics.commands.labels("expired").inc(expired)
-            claimed = await commands.claim_queued(conn, now, _BATCH)
-            answers = await asyncio.gather(*(self._send(command, now) for command in claimed))
-            sent = [command.id for command, told in zip(claimed, answers, strict=True) if told]
-            await commands.mark_sent(conn, sent, now)
-        self._metrics.commands.labels("sent").inc(len(sent))
+        async with self._pool.connection() as conn:
+            with cut_after(conn, _ROUND_S):
+                async with conn.transaction():
+                    sent = await self._hand_out(conn, now)
+        self._metrics.commands.labels("sent").inc(sent)
+
+    async def _hand_out(self, conn: Connection, now: datetime) -> int:
+        await commands.free_when_idle(conn, _ROUND_S)
+        expired = await commands.expire(conn, now)
+        self._metrics.commands.labels("expired").inc(expired)
+        claimed = await commands.claim_queued(conn, now, _BATCH)
+        answers = await asyncio.gather(*(self._send(command, now) for command in claimed))
+        sent = [command.id for command, told in zip(claimed, answers, strict=True) if told]
+        await commands.mark_sent(conn, sent, now)
+        return len(sent)
 
     async def _send(self, command: commands.Command, now: datetime) -> bool:
         """Whether the broker has it. A child's command goes to its hub, which is the one that listens."""
@@ -92,3 +85,7 @@ class Downlink:
             )
             return False
         return True
+
+
+def _away(error: BaseException) -> None:
+    log.warning("commands wait for the database: %s", type(error).__name__, extra={"action": "downlink.waiting"})

@@ -7,7 +7,6 @@ that arrives during a reload, so each one is seen through before the next change
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 from collections.abc import Collection
@@ -17,7 +16,8 @@ import psycopg
 
 from core.runtime.mqtt import BrokerAddress, MqttSession
 from core.runtime.service import wait_or_stop
-from core.store.pool import Connection, Pool, is_retryable, listen
+from core.store.ear import Ear, follow
+from core.store.pool import Connection, Pool, cut_after
 from core.store.queries import load_queries
 from registry import broker_file, broker_process
 
@@ -25,7 +25,9 @@ log = logging.getLogger(__name__)
 
 CHANNEL = "registry_changed"
 _DEBOUNCE_S = 0.3
-_RECONNECT_S = 1.0
+# 100,000 credentials are read in one; half-open, nobody would be let in or thrown out for ever.
+_READ_WAIT_S = 30.0
+_TABLES = frozenset({"broker_credential"})
 _START_STEP_S = 0.2
 _CONFIRM_S = 10.0
 
@@ -57,32 +59,22 @@ class BrokerSync:
 
         Raises OSError when the file cannot be written: nobody could be let in or thrown out, and that must be seen.
         """
-        while not stop.is_set():
-            try:
-                async with self._pool.connection() as conn:
-                    await listen(conn, CHANNEL)
-                    try:
-                        await self._follow(conn, stop)
-                    finally:
-                        with contextlib.suppress(psycopg.Error):
-                            await conn.execute("UNLISTEN *")
-            except psycopg.Error as error:
-                if not is_retryable(error):
-                    raise
-                log.warning(
-                    "credentials not followed, the broker keeps those it has: %s",
-                    type(error).__name__,
-                    extra={"action": "broker_sync.database_away"},
-                )
-                await wait_or_stop(stop, _RECONNECT_S)
 
-    async def _follow(self, conn: Connection, stop: asyncio.Event) -> None:
+        async def work(ear: Ear) -> None:
+            await self._follow(ear, stop)
+
+        # Not OSError: a file that cannot be written is no matter of the database.
+        await follow(self._pool, CHANNEL, stop, work, away=_away, lost=psycopg.Error)
+
+    async def _follow(self, ear: Ear, stop: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
         while not stop.is_set():
-            if await self.sync(conn):
+            with cut_after(ear.connection, _READ_WAIT_S):
+                told = await self.sync(ear.connection)
+            if told:
                 await self._see_through()
             wait = self._poll_s if self._settled() else _START_STEP_S
-            if await _credentials_changed(conn, wait):
+            if await ear.heard(wait, _TABLES):
                 gap = self._changed_at + self._gap_s - loop.time()
                 await wait_or_stop(stop, max(_DEBOUNCE_S, gap))
 
@@ -152,12 +144,9 @@ class BrokerSync:
         return broker is None or broker == self._told
 
 
-async def _credentials_changed(conn: Connection, seconds: float) -> bool:
-    """Wait up to `seconds` for a change of a credential; other tables notify on the same channel."""
-    loop = asyncio.get_running_loop()
-    due = loop.time() + seconds
-    while (left := due - loop.time()) > 0:
-        async for notice in conn.notifies(timeout=left, stop_after=1):
-            if notice.payload == "broker_credential":
-                return True
-    return False
+def _away(error: BaseException) -> None:
+    log.warning(
+        "credentials not followed, the broker keeps those it has: %s",
+        type(error).__name__,
+        extra={"action": "broker_sync.database_away"},
+    )

@@ -104,6 +104,12 @@ async def claim_queued(conn: Connection, now: datetime, limit: int = 100) -> lis
     return [Command(*row) for row in await cursor.fetchall()]
 
 
+async def free_when_idle(conn: Connection, after_s: float) -> None:
+    """The server ends the caller's transaction, and frees what it locked, after so long a silence in it: a sender whose
+    connection is half-open cannot even say that it gives up."""
+    await conn.execute(_queries()["free_when_idle"], {"after_ms": str(round(after_s * 1000))})
+
+
 async def mark_sent(conn: Connection, command_ids: Sequence[UUID], now: datetime) -> None:
     """The broker has these. Call it in the transaction that claimed them."""
     await conn.execute(_queries()["mark_sent"], {"ids": list(command_ids), "now": now})

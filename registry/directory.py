@@ -5,7 +5,6 @@ whole of it, and only when a fingerprint says that something changed.
 """
 
 import asyncio
-import contextlib
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,18 +12,17 @@ from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
 
-import psycopg
-
 from core.runtime.service import wait_or_stop
-from core.store.pool import Connection, Pool, is_retryable, listen
+from core.store.ear import Ear, follow
+from core.store.pool import Connection, Pool
 from core.store.queries import load_queries
 
 log = logging.getLogger(__name__)
 
 CHANNEL = "registry_changed"
 PAGE = 500
+_TABLES = frozenset({"device"})
 _LOAD_WAIT_S = 60.0
-_RECONNECT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,31 +116,18 @@ class DirectoryCache:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Refresh at each change of a device and every `poll_s` until `stop`; reconnects for ever."""
-        while not stop.is_set():
-            try:
-                async with self._pool.connection() as conn:
-                    await listen(conn, CHANNEL)
-                    try:
-                        await self._follow(conn, stop)
-                    finally:
-                        with contextlib.suppress(psycopg.Error):
-                            await conn.execute("UNLISTEN *")
-            except (psycopg.Error, OSError) as error:
-                if not is_retryable(error):
-                    raise
-                log.warning(
-                    "directory not refreshed, the last one stays in use: %s",
-                    type(error).__name__,
-                    extra={"action": "directory.stale"},
-                )
-                await wait_or_stop(stop, _RECONNECT_S)
 
-    async def _follow(self, conn: Connection, stop: asyncio.Event) -> None:
+        async def work(ear: Ear) -> None:
+            await self._follow(ear, stop)
+
+        await follow(self._pool, CHANNEL, stop, work, away=_stale)
+
+    async def _follow(self, ear: Ear, stop: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
         await self.refresh()
         due = loop.time() + self._poll_s
         while not stop.is_set():
-            if await _changed(conn, min(1.0, max(0.0, due - loop.time()))):
+            if await ear.heard(min(1.0, max(0.0, due - loop.time())), _TABLES):
                 if await wait_or_stop(stop, self._debounce_s):
                     return
             elif loop.time() < due:
@@ -151,9 +136,9 @@ class DirectoryCache:
             due = loop.time() + self._poll_s
 
 
-async def _changed(conn: Connection, seconds: float) -> bool:
-    """Whether a device changed within `seconds`; other tables notify on the same channel."""
-    changed = False
-    async for notice in conn.notifies(timeout=seconds, stop_after=1):
-        changed = changed or notice.payload == "device"
-    return changed
+def _stale(error: BaseException) -> None:
+    log.warning(
+        "directory not refreshed, the last one stays in use: %s",
+        type(error).__name__,
+        extra={"action": "directory.stale"},
+    )

@@ -20,6 +20,10 @@ ORDER BY c.created_at, c.id
 LIMIT %(limit)s
 FOR UPDATE OF c SKIP LOCKED;
 
+-- free_when_idle --
+-- For this transaction only.
+SELECT set_config('idle_in_transaction_session_timeout', %(after_ms)s, true);
+
 -- mark_sent --
 UPDATE device_command SET status = 'sent', sent_at = %(now)s WHERE id = ANY(%(ids)s) AND status = 'queued';
 

@@ -5,21 +5,19 @@ Names stay cipher text here and are opened for the one alert that needs them. 10
 """
 
 import asyncio
-import contextlib
 import logging
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import psycopg
-
 from core.errors import ConfigurationError
 from core.runtime.crypto import Keyring
 from core.runtime.service import wait_or_stop
-from core.store.pool import Connection, Pool, is_retryable, listen
+from core.store.ear import Ear, follow
+from core.store.pool import Connection, Pool, cut_after
 from core.store.queries import load_queries
 from registry import elders
 from registry.attribution import Attribution, attribute
@@ -45,7 +43,6 @@ _LABEL = (
     "dwelling_wrapped",
     "dwelling_master_key_id",
 )
-_RECONNECT_S = 1.0
 _LOAD_WAIT_S = 60.0
 _SHARE = 10
 
@@ -134,42 +131,30 @@ class ScopeMapCache:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Refresh at each change of the registry and every `refresh_s` until `stop`; reconnects for ever."""
-        while not stop.is_set():
-            try:
-                async with self._pool.connection() as conn:
-                    await listen(conn, CHANNEL)
-                    try:
-                        await self._follow(conn, stop)
-                    finally:
-                        # Back in the pool it must not collect notifications for ever.
-                        with contextlib.suppress(psycopg.Error):
-                            await conn.close()
-            except (psycopg.Error, OSError) as error:
-                if not is_retryable(error):
-                    raise
-                log.warning(
-                    "scope map not refreshed, the last one stays in use: %s",
-                    type(error).__name__,
-                    extra={"action": "scope_map.stale"},
-                )
-                await wait_or_stop(stop, _RECONNECT_S)
 
-    async def _follow(self, conn: Connection, stop: asyncio.Event) -> None:
+        async def work(ear: Ear) -> None:
+            await self._follow(ear, stop)
+
+        await follow(self._pool, CHANNEL, stop, work, away=_stale)
+
+    async def _follow(self, ear: Ear, stop: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
         while not stop.is_set():
             began = loop.time()
-            async with asyncio.timeout(_LOAD_WAIT_S):
-                await self.refresh(conn)
+            with cut_after(ear.connection, _LOAD_WAIT_S):
+                await self.refresh(ear.connection)
             due = loop.time() + self._refresh_s
             # A town that is being imported changes all the time: reading it may take a tenth of this process, no more.
             pause = min(self._refresh_s, max(self._debounce_s, _SHARE * (loop.time() - began)))
             while not stop.is_set() and (left := due - loop.time()) > 0:
-                if await _changed(conn, min(1.0, left)):
+                if await ear.heard(min(1.0, left), _TABLES):
                     await wait_or_stop(stop, pause)
                     break
 
 
-async def _changed(conn: Connection, seconds: float) -> bool:
-    """Whether a table of the map changed within `seconds`; a burst of notices is one change."""
-    tables: Iterable[str] = [notice.payload async for notice in conn.notifies(timeout=seconds, stop_after=1)]
-    return not _TABLES.isdisjoint(tables)
+def _stale(error: BaseException) -> None:
+    log.warning(
+        "scope map not refreshed, the last one stays in use: %s",
+        type(error).__name__,
+        extra={"action": "scope_map.stale"},
+    )

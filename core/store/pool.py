@@ -3,8 +3,8 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -49,14 +49,21 @@ def cut(connection: Connection) -> None:
         end.shutdown(socket.SHUT_RDWR)
 
 
+@contextmanager
+def cut_after(connection: Connection, seconds: float) -> Iterator[None]:
+    """What waits for this server longer than `seconds` fails as on a lost connection, and the connection is lost."""
+    late = asyncio.get_running_loop().call_later(seconds, cut, connection)
+    try:
+        yield
+    finally:
+        late.cancel()
+
+
 async def _check(connection: Connection) -> None:
     """Before a connection is given out. One that is half-open answers never, and the pool's own limit of time does not
     cover the question: whoever asked would wait for ever, while new connections work."""
-    late = asyncio.get_running_loop().call_later(_CHECK_WAIT_S, cut, connection)
-    try:
+    with cut_after(connection, _CHECK_WAIT_S):
         await AsyncConnectionPool.check_connection(connection)
-    finally:
-        late.cancel()
 
 
 def make_pool(url: str, *, name: str, min_size: int = 1, max_size: int = 8, timeout_s: float = 10) -> Pool:
