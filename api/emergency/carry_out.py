@@ -16,12 +16,13 @@ from api.emergency.provisional import Claim
 from core.errors import AnxinError
 from core.runtime.clock import Now
 from core.runtime.service import wait_or_stop
-from core.store.pool import Pool, is_retryable, transaction
+from core.store.pool import Pool, is_retryable, transaction_within
 from registry.access import load_scope
 
 log = logging.getLogger(__name__)
 
 _RETRY_S = 1.0
+_LIMIT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,11 @@ class Debt:
 
 
 class Debts:
-    """Acknowledgements to be carried out, in order. The first to come wins, as with any two people."""
+    """Acknowledgements to be carried out, in order. The first to come wins, as with any two people.
+
+    Each is tried again until the database takes or refuses it. One whose commit got through although its answer did
+    not is done twice by the same person, which changes nothing.
+    """
 
     def __init__(self, pool: Pool, now: Now) -> None:
         self._pool, self._now = pool, now
@@ -53,6 +58,10 @@ class Debts:
             except (psycopg.Error, PoolTimeout, OSError) as error:
                 if not (isinstance(error, PoolTimeout) or is_retryable(error)):
                     raise
+                log.warning(
+                    "an acknowledgement of a provisional alert waits for the database",
+                    extra={"action": "emergency.owed", "owed": len(self._owed), "error": type(error).__name__},
+                )
                 await wait_or_stop(stop, _RETRY_S)
                 continue
             self._owed.popleft()
@@ -66,7 +75,7 @@ class Debts:
             "account_id": str(debt.claim.account_id),
         }
         try:
-            async with transaction(self._pool) as conn:
+            async with transaction_within(self._pool, _LIMIT_S) as conn:
                 scope = await load_scope(conn, debt.claim.account_id, self._now())
                 body = {"provisional_id": str(debt.provisional_id)}
                 await actions.act(

@@ -101,6 +101,24 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
         yield connection
 
 
+@asynccontextmanager
+async def transaction_within(pool: Pool, seconds: float) -> AsyncIterator[Connection]:
+    """As `transaction`, for work that nobody waits for: after `seconds` it fails in a retryable way.
+
+    A half-open line answers nothing and fails nowhere, so the connection is cut from this side; whether a commit that
+    was under way got through is unknown then. The server is told the same limit: it does not see the cut while it
+    waits for a lock, and each retry would leave one more session waiting.
+    """
+    async with pool.connection() as connection:
+        late = asyncio.get_running_loop().call_later(seconds, cut, connection)
+        try:
+            async with connection.transaction():
+                await connection.execute("SELECT set_config('statement_timeout', %s, true)", (f"{seconds * 1000:.0f}",))
+                yield connection
+        finally:
+            late.cancel()
+
+
 async def notify(conn: Connection, channel: str, payload: str = "") -> None:
     """Wake the listeners of `channel` when the transaction commits. Payloads carry ids only."""
     await conn.execute("SELECT pg_notify(%s, %s)", (channel, payload))

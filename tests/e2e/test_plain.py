@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -75,21 +75,6 @@ def do(row: Locator, action: str, **fields: str) -> None:
 
 def alerts(demo: Demo, status: str) -> list[dict[str, Any]]:
     return demo.call("admin", "GET", f"/alerts?status={status}&limit=100")[1]["items"]
-
-
-@pytest.fixture(autouse=True)
-def nothing_left_ringing(demo: Demo) -> Iterator[None]:
-    """Each test begins and ends without a live alert of the spare device."""
-    yield
-    for alert in alerts(demo, "live,resolved"):
-        path = f"/alerts/{alert['id']}"
-        if alert["status"] != "resolved":
-            take, why = ("acknowledge", {}) if alert["owner"] is None else ("takeover", {"reason": "end of the test"})
-            for action, body in ((take, why), ("resolve", {"outcome": "other"})):
-                status, answer = demo.call("supervisor", "POST", f"{path}/{action}", body)
-                assert status == 200, (action, answer)
-        status, answer = demo.call("operator2", "POST", f"{path}/close", {"code": "other", "note": "end of the test"})
-        assert status == 200, answer
 
 
 def test_a_press_rings_until_somebody_takes_it_and_is_worked_to_its_end(demo: Demo, watched: Watched):

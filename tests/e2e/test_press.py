@@ -48,6 +48,18 @@ def next_frame(console: ClientConnection, kind: str) -> dict:
     raise AssertionError(f"no {kind} within 30 s")
 
 
+def frames_of_each(console: ClientConnection, *kinds: str) -> dict[str, dict]:
+    """The first frame of each kind, in whatever order they come: two people and a device may be quicker or slower."""
+    found: dict[str, dict] = {}
+    deadline = time.monotonic() + 60
+    while missing := set(kinds) - found.keys():
+        assert time.monotonic() < deadline, f"no {missing} within 60 s"
+        frame = json.loads(console.recv(30))
+        if frame["type"] in missing:
+            found[frame["type"]] = frame
+    return found
+
+
 def finish(demo: Demo, alert_id: str) -> None:
     """Take the alert through to its end, the way a shift does: the holder resolves, a colleague closes a real one."""
     assert demo.call("operator", "POST", f"/alerts/{alert_id}/resolve", {"outcome": "helped"})[0] == 200

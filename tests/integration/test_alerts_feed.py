@@ -108,7 +108,7 @@ async def read_all(feeds: list[AlertFeed], last: int, seed: int) -> list[tuple[i
     return seen
 
 
-@pytest.mark.parametrize("total", [3000, pytest.param(100_000, marks=[pytest.mark.faults, pytest.mark.timeout(1800)])])
+@pytest.mark.parametrize("total", [3000, pytest.param(20_000, marks=[pytest.mark.faults, pytest.mark.timeout(900)])])
 async def test_ten_readers_that_reconnect_at_random_see_what_fifty_writers_commit_whole_and_in_order(
     database: str, total: int
 ):

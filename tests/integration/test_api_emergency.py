@@ -5,13 +5,16 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
 
+from api.emergency import carry_out
 from core.runtime.mqtt import MqttSession
 from ingest.worker import IngestWorker
+from registry.access import Scope, load_scope
 from simulators.chaos.proxy import TcpProxy
 from stack.servers import RunningStack
 from tests.fixtures.api_server import Live, RunningApi, SeededTown, serving
@@ -183,6 +186,34 @@ async def test_without_ingest_a_press_rings_after_its_second_and_a_console_that_
     assert (await client.post(f"/api/v1/alerts/{told['provisional_id']}/acknowledge")).status_code == 200
     refused = await client.post(f"/api/v1/alerts/{told['provisional_id']}/resolve", json={"outcome": "helped"})
     assert refused.status_code == 404
+
+
+async def test_a_line_that_falls_silent_while_the_acknowledgement_is_written_down_holds_it_up_and_no_more(
+    town_desk: Desk, ingest, monkeypatch: pytest.MonkeyPatch
+):
+    """Half-open for good: only a limit of our own notices. Its taker believes that it is theirs."""
+    api, silenced = town_desk.api, 0
+
+    async def silent_before(*asked: Any) -> Scope:
+        nonlocal silenced
+        if not silenced:
+            town_desk.database.strand()
+        silenced += 1
+        return await load_scope(*asked)
+
+    monkeypatch.setattr(carry_out, "load_scope", silent_before)
+    live, client = await api.live("operator"), await api.client("operator")
+    await live.next()
+    await client.get("/api/v1/me")  # known here from now on
+    async with ingest(), asyncio.timeout(60):
+        await town_desk.away()
+        await town_desk.press()
+        id = (await next_of(live, "alert.provisional"))["provisional_id"]
+        assert (await client.post(f"/api/v1/alerts/{id}/acknowledge")).status_code == 200
+        await town_desk.back()
+        assert (await next_of(live, "alert.acknowledged"))["data"]["owner"] is not None
+    assert await api.seeded.fetch("SELECT status FROM alert") == [("acknowledged",)]
+    assert silenced > 1
 
 
 async def test_a_message_sent_again_that_is_stored_does_not_ring_again(town_desk: Desk, ingest):
