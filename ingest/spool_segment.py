@@ -122,8 +122,10 @@ def read(segment: Segment, offset: int, *, records: int = sys.maxsize) -> tuple[
     finally:
         os.close(descriptor)
     placed = [Placed(each.record, offset + each.end) for each in found.records]
-    at_end = offset + found.used >= segment.end or (len(data) < wanted and found.used >= len(data))
-    trailing = found.used > found.tail
+    # Also when it ends just where a record does: what was behind that is gone, and nobody may wait for it.
+    cut = len(data) < wanted and found.used >= len(data)
+    at_end = offset + found.used >= segment.end or cut
+    trailing = found.used > found.tail or cut
     return placed, (segment.end if at_end else offset + found.used), found.damaged + trailing
 
 

@@ -1,6 +1,7 @@
 """The files of the spool: order, bounds, crashes, damage, disks that fail."""
 
 import errno
+import os
 import stat
 
 import pytest
@@ -166,6 +167,20 @@ def test_a_file_of_nothing_but_damage_is_no_end(tmp_path):
     path.write_bytes(data[:HEADER_BYTES] + bytes(len(data) - HEADER_BYTES))
     assert drain(files) == []
     assert files.numbers().lost == 3
+    files.append(records(3, 1))
+    assert drain(files) == [3]
+
+
+@pytest.mark.parametrize("limit", [2, 7])
+def test_a_file_cut_at_a_records_boundary_while_it_is_in_use_comes_to_an_end(tmp_path, limit):
+    files = opened(tmp_path)
+    files.append(records(0, 3))
+    (path,) = segment_files(tmp_path)
+    os.truncate(path, HEADER_BYTES + 2 * len(frame(records(0, 1)[0])))
+    assert drain(files, limit) == [0, 1]
+    numbers = files.numbers()
+    assert (numbers.messages, numbers.lost, numbers.damaged, numbers.unaccounted) == (0, 1, 1, 0)
+    assert len(list((tmp_path / "lane/damaged").iterdir())) == 1
     files.append(records(3, 1))
     assert drain(files) == [3]
 
