@@ -1,5 +1,6 @@
 """The emergency path: a cry for help rings the consoles although the database does not answer (docs/adr, design 6).
 
+inbox        what came and is not read yet, bounded
 hearing      what rings in an alarm message, whose it is, by which key
 watch        what was heard and not yet stored: waits, rings, ends; pure
 provisional  an alert that only this process knows, in the form of every other

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import secrets
-from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -21,6 +20,7 @@ from api.alert_access import actor_of, alert_reader
 from api.emergency.accounts import RememberedScopes
 from api.emergency.carry_out import Debt, Debts
 from api.emergency.hearing import CryKey, Heard, heard_in
+from api.emergency.inbox import Inbox
 from api.emergency.provisional import Json, Provisional
 from api.emergency.pulse import DatabasePulse
 from api.emergency.watch import EmergencyWatch, Match, Stored
@@ -75,7 +75,8 @@ class EmergencyPath:
         self._settings, self._live_pool, self._keyring = settings, live_pool, keyring
         self._now, self._consoles = now, consoles
         self._copies = CopyCounter(micros(now()))
-        self._inbox: deque[tuple[Message, float]] = deque()
+        self._inbox = Inbox()
+        self._flooded = False
         self._news = asyncio.Event()
         self._looked_back = 0.0
         self._twice: set[CryKey] = set()
@@ -115,8 +116,16 @@ class EmergencyPath:
 
     def _receive(self, messages: list[Message]) -> None:
         at = asyncio.get_running_loop().time()
-        self._inbox.extend((message, at) for message in messages)
+        over = self._inbox.put(messages, at)
         self._news.set()
+        if over:
+            self._read(over)
+        if over and not self._flooded:
+            self._flooded = True
+            log.error(
+                "more alarms come than are read in turn: they are read as they come, and the broker has to wait",
+                extra={"action": "emergency.flooded", "waiting": len(self._inbox)},
+            )
 
     async def _next(self, loop: asyncio.AbstractEventLoop) -> None:
         """Wait for a message or the next time something is due."""
@@ -136,18 +145,21 @@ class EmergencyPath:
         What comes meanwhile has its turn after those that are due: a flood must not keep anybody's cry from ringing.
         """
         left = len(self._inbox)
-        while left:
-            taken = [self._inbox.popleft() for _ in range(min(_MESSAGES_AT_ONCE, left))]
+        while left > 0 and (taken := self._inbox.take(min(_MESSAGES_AT_ONCE, left))):
             left -= len(taken)
-            for message, at in taken:
-                if message.retain:
-                    continue  # a stored message replayed by the broker is no event of now
-                received = int(message.received_at * 1e6)
-                for heard in heard_in(message.topic, message.payload, received, self.places.current, self._copies):
-                    ALARMS_HEARD.inc()
-                    self.watch.heard(heard, at)
-            self.session.ack([message for message, _ in taken])
+            self._read(taken)
             await asyncio.sleep(0)
+        self._flooded = self._flooded and len(self._inbox) > 0
+
+    def _read(self, taken: Sequence[tuple[Message, float]]) -> None:
+        for message, at in taken:
+            if message.retain:
+                continue  # a stored message replayed by the broker is no event of now
+            received = int(message.received_at * 1e6)
+            for heard in heard_in(message.topic, message.payload, received, self.places.current, self._copies):
+                ALARMS_HEARD.inc()
+                self.watch.heard(heard, at)
+        self.session.ack([message for message, _ in taken])
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
