@@ -110,13 +110,10 @@ async def transaction_within(pool: Pool, seconds: float) -> AsyncIterator[Connec
     waits for a lock, and each retry would leave one more session waiting.
     """
     async with pool.connection() as connection:
-        late = asyncio.get_running_loop().call_later(seconds, cut, connection)
-        try:
+        with cut_after(connection, seconds):
             async with connection.transaction():
                 await connection.execute("SELECT set_config('statement_timeout', %s, true)", (f"{seconds * 1000:.0f}",))
                 yield connection
-        finally:
-            late.cancel()
 
 
 async def notify(conn: Connection, channel: str, payload: str = "") -> None:
