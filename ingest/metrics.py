@@ -11,6 +11,14 @@ class IngestMetrics:
     """One set a process; labels `lane` alarm, telemetry, and for events also control."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self._outcomes(registry)
+        self._in_hand(registry)
+        self._database(registry)
+        self._links(registry)
+        self._spool(registry)
+        self._broker(registry)
+
+    def _outcomes(self, registry: CollectorRegistry) -> None:
         self.events = Counter(
             "anxin_ingest_events_total",
             "Events committed, by what became of them; received is their sum.",
@@ -25,6 +33,8 @@ class IngestMetrics:
             "Devices above their rate for so long that their excess is no accident.",
             registry=registry,
         )
+
+    def _in_hand(self, registry: CollectorRegistry) -> None:
         self.in_flight = Gauge(
             "anxin_ingest_in_flight_events",
             "Events taken in hand and not yet acknowledged, counted one by one.",
@@ -43,6 +53,8 @@ class IngestMetrics:
             ["lane"],
             registry=registry,
         )
+
+    def _database(self, registry: CollectorRegistry) -> None:
         self.batch = Histogram(
             "anxin_ingest_batch_events", "Events in a batch.", ["lane"], buckets=_BATCH, registry=registry
         )
@@ -66,6 +78,8 @@ class IngestMetrics:
             ["lane"],
             registry=registry,
         )
+
+    def _links(self, registry: CollectorRegistry) -> None:
         self.receipts = Counter(
             "anxin_ingest_receipts_total",
             "Receipts: sent, unsent (no link), ignored (foreign response topic).",
@@ -78,7 +92,6 @@ class IngestMetrics:
         self.commands = Counter(
             "anxin_ingest_commands_total", "Commands to devices: sent, expired.", ["result"], registry=registry
         )
-        self._spool(registry)
 
     def _spool(self, registry: CollectorRegistry) -> None:
         self.spool_messages = Gauge(
@@ -112,6 +125,8 @@ class IngestMetrics:
             ["lane"],
             registry=registry,
         )
+
+    def _broker(self, registry: CollectorRegistry) -> None:
         self.broker_dropped = Gauge(
             "anxin_broker_dropped_messages", "Messages the broker has dropped since its start.", registry=registry
         )

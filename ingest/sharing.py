@@ -1,15 +1,14 @@
-"""Keeps a lane's rate limits right: how many workers share the stream, and how long this one was away from it."""
+"""Keeps a lane's rate limits right: how many workers share the stream; how long this one was away, `absence` knows."""
 
 import asyncio
 import logging
-from datetime import datetime
 
 import psycopg
 
-from core.contract.event_time import micros
 from core.runtime.clock import Clock
 from core.runtime.service import wait_or_stop
 from core.store.pool import Pool, is_retryable
+from ingest.absence import Absence
 from ingest.lane import Lane
 from ingest.metrics import IngestMetrics
 from ingest.store import live_workers
@@ -22,7 +21,7 @@ _WAIT_S = 5.0  # a half-open connection answers nothing and fails nowhere
 
 class Sharing:
     """`dealt_out`: the broker deals a device's messages out among the workers; else each device has one worker, which
-    sees all of it. `longest_s`: for so long the broker keeps messages; a longer absence leaves no more of them."""
+    sees all of it."""
 
     def __init__(
         self,
@@ -35,9 +34,9 @@ class Sharing:
         dealt_out: bool,
         longest_s: float,
     ) -> None:
-        self._worker, self._lane, self._pool, self._longest_s = worker, lane, pool, longest_s
+        self._worker, self._lane, self._pool = worker, lane, pool
         self._metrics, self._clock, self._dealt_out = metrics, clock, dealt_out
-        self._since: datetime | None = None
+        self._absence = Absence(lane, longest_s=longest_s)
         self._begun = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -49,7 +48,7 @@ class Sharing:
                 if not is_retryable(error):
                     raise
                 log.debug("workers not counted: %s", type(error).__name__, extra={"action": "ingest.not_counted"})
-            self._watch()
+            self._absence.look(self._clock.now())
             self._metrics.flooding.set(self._lane.rates.flooding)
             await wait_or_stop(stop, _PERIOD_S)
 
@@ -62,16 +61,4 @@ class Sharing:
             # What the broker kept for this worker since its last life comes at once.
             self._begun = True
             if last_own is not None:
-                self._away(last_own, now)
-
-    def _watch(self) -> None:
-        now = self._clock.now()
-        if not self._lane.session.connected.is_set() or self._lane.trouble is not None:
-            self._since = self._since or now
-            self._away(self._since, now)
-        else:
-            self._since = None
-
-    def _away(self, since: datetime, now: datetime) -> None:
-        seconds = min(max(0.0, (now - since).total_seconds()), self._longest_s)
-        self._lane.rates.catch_up(micros(now) + round(seconds * 1e6))
+                self._absence.began(last_own, now)
