@@ -11,6 +11,7 @@ import mqtt5
 from core.runtime.mqtt_frames import FrameReader
 from core.runtime.mqtt_outgoing import Outgoing
 from core.runtime.mqtt_types import Message, reason_text
+from core.runtime.mqtt_unacked import Unacked
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ class MqttConnection(asyncio.Protocol):
     """The protocol of one connection `epoch`.
 
     `connack` ends with the broker's answer, cancelled when none came; `lost` always ends, with the reason
-    as text. `unacked` holds the packet ids delivered and not yet acknowledged.
+    as text. `unacked` holds what was delivered and not yet acknowledged.
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class MqttConnection(asyncio.Protocol):
         self.epoch = epoch
         self.connack: asyncio.Future[mqtt5.ConnAckPacket] = loop.create_future()
         self.lost: asyncio.Future[str] = loop.create_future()
-        self.unacked: set[int] = set()
+        self.unacked = Unacked()
         self.heard = False
         self.outgoing = Outgoing(self._write, loop.call_soon, limit=queue_limit, limit_bytes=queue_limit_bytes)
         self._hello = hello.write()
@@ -106,15 +107,12 @@ class MqttConnection(asyncio.Protocol):
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
 
     def ack(self, messages: Iterable[Message]) -> None:
-        epoch, unacked = self.epoch, self.unacked
-        acks: list[bytes] = []
-        for message in messages:
-            packet_id = message.packet_id
-            if message.epoch == epoch and packet_id in unacked:
-                unacked.remove(packet_id)
-                acks.append(_PUBACK(0x40, 2, packet_id))
-        if acks:
-            self._write(b"".join(acks))
+        epoch = self.epoch
+        due = self.unacked.release(
+            packet_id for message in messages if message.epoch == epoch and (packet_id := message.packet_id) is not None
+        )
+        if due:
+            self._write(b"".join([_PUBACK(0x40, 2, packet_id) for packet_id in due]))
 
     async def ask(self, encode: Callable[[int], bytes]) -> list[int] | None:
         """Send a SUBSCRIBE or UNSUBSCRIBE, return the reason codes; None when the link went down first."""
