@@ -44,10 +44,15 @@ def admit(delivery: Delivery, directory: Directory) -> None:
     problem = publisher_problem(entry)
     if problem is not None:
         decoded = refuse_whole(decoded, *problem)
+    pieces, refused = delivery.pieces, [Piece(delivery, rejection) for rejection in decoded.rejections]
     if entry is not None:
-        delivery.pieces = [_judge(delivery, entry, event, directory) for event in decoded.events]
-    delivery.pieces += [Piece(delivery, rejection) for rejection in decoded.rejections]
-    for piece in delivery.pieces:
+        for event in decoded.events:
+            if event.child is None:
+                pieces.append(Piece(delivery, event, entry.device_no, entry.id))
+            else:
+                pieces.append(_judge_child(delivery, entry, event, directory))
+    pieces += refused
+    for piece in pieces:
         if type(piece.content) is Rejection and piece.content.cries:
             piece.content.cries = [attributed(cry, delivery.device_id, directory.get) for cry in piece.content.cries]
 
@@ -78,10 +83,8 @@ def _read_control(delivery: Delivery) -> control.LinkWord | control.ResultWord:
     return control.decode_status(payload) if delivery.kind is Kind.STATUS else control.decode_result(payload)
 
 
-def _judge(delivery: Delivery, entry: DeviceEntry, event: Event, directory: Directory) -> Piece:
-    """The event as the row of the device it is about, or refused."""
-    if event.child is None:
-        return Piece(delivery, event, entry.device_no, entry.id)
+def _judge_child(delivery: Delivery, entry: DeviceEntry, event: Event, directory: Directory) -> Piece:
+    """The event as the row of the child it names, or refused."""
     owner = owner_of(event, entry, directory.get)
     if type(owner) is Rejection:
         delivery.stranger = delivery.stranger or owner.reason == "unknown_child"

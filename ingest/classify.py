@@ -5,6 +5,7 @@ Pure but for what a worker remembers.
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from core.contract.event import Rejection
 from core.contract.topics import Kind
@@ -37,22 +38,32 @@ def scoped_key(piece: Piece) -> ScopedKey | None:
     return None if piece.key is None else piece.delivery.key_scope.to_bytes(4, "big") + piece.key
 
 
-def candidates(pieces: Sequence[Piece]) -> dict[ScopedKey, int]:
-    """The first piece of each key, sorted by key: all workers take their locks in one order, so none deadlock."""
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """`first`: the number of the first piece of each key, sorted by key: all workers take their locks in one order, so
+    none deadlock. `repeats`: the numbers of the others."""
+
+    first: dict[ScopedKey, int]
+    repeats: list[int]
+
+
+def candidates(pieces: Sequence[Piece]) -> Candidates:
     first: dict[ScopedKey, int] = {}
+    repeats: list[int] = []
     delivery, scope = None, b""
     for number, piece in enumerate(pieces):
         if piece.key is not None:
             if piece.delivery is not delivery:
                 delivery = piece.delivery
                 scope = delivery.key_scope.to_bytes(4, "big")
-            first.setdefault(scope + piece.key, number)
-    return {key: first[key] for key in sorted(first)}
+            if first.setdefault(scope + piece.key, number) != number:
+                repeats.append(number)
+    return Candidates({key: first[key] for key in sorted(first)}, repeats)
 
 
 def outcomes(
     pieces: Sequence[Piece],
-    first: Mapping[ScopedKey, int],
+    candidates: Candidates,
     losers: Mapping[int, int],
     *,
     worker: int,
@@ -64,12 +75,8 @@ def outcomes(
         piece = pieces[number]
         is_copy = piece.delivery.kind is Kind.ALARM and losers[number] != worker and scoped_key(piece) not in seen
         result[number] = Outcome.ECHO if is_copy else Outcome.DUPLICATE
-    if len(first) == sum(1 for piece in pieces if piece.key is not None):
-        return result  # no key came twice within the batch
-    for number, piece in enumerate(pieces):
-        key = scoped_key(piece)
-        if key is not None and first[key] != number:
-            result[number] = Outcome.DUPLICATE
+    for number in candidates.repeats:
+        result[number] = Outcome.DUPLICATE
     return result
 
 

@@ -37,13 +37,13 @@ class Inbox:
             return
         if not self._messages:
             self._since = asyncio.get_running_loop().time()
-        for message in messages:
-            if message.packet_id is None and self._bytes >= self._overflow:
-                self.dropped.append(message)
-                continue
-            self._messages.append(message)
-            self._bytes += len(message.payload)
-            self.accepted += 1
+        taken = messages
+        if self._bytes >= self._overflow:
+            taken = [message for message in messages if message.packet_id is not None]
+            self.dropped += [message for message in messages if message.packet_id is None]
+        self._messages += taken
+        self._bytes += sum([len(message.payload) for message in taken])
+        self.accepted += len(taken)
         if self._messages:
             self._filled.set()
         if len(self._messages) >= self._size:
@@ -58,7 +58,7 @@ class Inbox:
         if len(self._messages) < self._size and self._age_s and not self._closed:
             await self._ripen()
         taken = [self._messages.popleft() for _ in range(min(self._size, len(self._messages)))]
-        self._bytes -= sum(len(message.payload) for message in taken)
+        self._bytes -= sum([len(message.payload) for message in taken])
         if not self._closed:
             if len(self._messages) < self._size:
                 self._ripe.clear()

@@ -36,6 +36,8 @@ _FIRST_PAUSE_S = 0.05
 # Decoding goes on for so many pieces before the event loop may see to the other lane, and to the batch in the database:
 # each of its dozen round trips waits behind a slice (250 to 50: a sixth more drained a second).
 _SLICE = 50
+# Without a batch for so long, the lane has time for what it held.
+_QUIET_S = 1.0
 # Payload of one append: large enough that a sync is shared by a thousand readings, small beside the spool's bound.
 _APPEND_BYTES = 256 * 1024
 
@@ -157,10 +159,12 @@ class Lane:
         limit, sliced = self.limits.batch_events, 0
         while self._preparing:
             delivery = delivery_of(self._preparing[0])
-            if not await self._admit(delivery):
+            admit(delivery, self._registry.current)
+            if delivery.stranger and not await self._admit_stranger(delivery):
                 break
             throttle(delivery, self.rates)
-            self._tell_floods(delivery)
+            if delivery.floods or self._untold:
+                self._tell_floods(delivery)
             assign_keys(delivery, self._copies)
             batch.deliveries.append(delivery)
             batch.pieces += delivery.pieces
@@ -191,10 +195,11 @@ class Lane:
         await self._ready.put(batch)
 
     async def _admit(self, delivery: Delivery) -> bool:
-        """False: it may be a stranger only because the registry does not answer, and the lane is away now."""
         admit(delivery, self._registry.current)
-        if not delivery.stranger:
-            return True
+        return not delivery.stranger or await self._admit_stranger(delivery)
+
+    async def _admit_stranger(self, delivery: Delivery) -> bool:
+        """False: it may be a stranger only because the registry does not answer, and the lane is away now."""
         loop = asyncio.get_running_loop()
         until, pause = loop.time() + self.limits.patience_s, _FIRST_PAUSE_S
         while not self.away.is_set():
@@ -226,13 +231,34 @@ class Lane:
 
     async def commit(self) -> None:
         """Until `prepare` has handed over everything."""
-        while (batch := await self._ready.get()) is not None:
+        while (batch := await self._next()) is not None:
             await self._settle(batch)
             self.session.ack(delivery.message for delivery in batch.deliveries)
             self._held.popleft()
             self._settled += len(batch.deliveries)
             self._uncounted += batch.dropped
             self._settler.answer(self.session, batch.deliveries)
+
+        await self._say_held()
+
+    async def _next(self) -> Batch | None:
+        """Where none comes for a while, what is held of devices' states is written meanwhile."""
+        while self._settler.writer.unsaid and not self.away.is_set():
+            try:
+                async with asyncio.timeout(_QUIET_S):
+                    return await self._ready.get()
+            except TimeoutError:
+                await self._say_held()
+        return await self._ready.get()
+
+    async def _say_held(self) -> None:
+        if not self._settler.writer.unsaid or self.away.is_set():
+            return
+        try:
+            await self._settler.write([], Counter())
+        except Exception as error:
+            if fault_of(error) is not Fault.SERVER:
+                raise  # else the next batch takes it along
 
     async def _settle(self, batch: Batch) -> None:
         """Try until the whole batch is in the database or on disk; what went to the spool has left the batch.

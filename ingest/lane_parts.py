@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
+from core.contract.event import Micros
+from core.contract.event_time import SECOND
 from core.runtime.clock import Clock
 from core.runtime.mqtt import BrokerAddress, Message, MqttSession
 from ingest.classify import SeenKeys
@@ -26,6 +28,8 @@ _RECEIPTS_LIMIT = 50_000
 _ALARM_PATIENCE_S = 0.2
 # Alarms may take a part of what telemetry must leave free: a handful of them is worth more than the reserve.
 _ALARM_SHARE_OF_FREE = 10
+# A state may be so old; the shortest silence that is an alert is 90 s.
+_HOLD: Micros = 2 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class LaneParts:
             inbox=inbox,
             session=session,
             registry=self.view,
-            settler=self._settler(name, name, emergency=emergency),
+            settler=self._settler(name, name, emergency=emergency, hold=0 if emergency else _HOLD),
             spool=spool,
             rates=self._rates(),
             metrics=self.metrics,
@@ -114,7 +118,7 @@ class LaneParts:
             return None if inbox is None else inbox.put
         return Partition(settings.ingest_worker, settings.ingest_workers, ours=inbox.put, others=others).take
 
-    def _settler(self, name: str, title: str, *, emergency: bool) -> Settler:
+    def _settler(self, name: str, title: str, *, emergency: bool, hold: Micros = 0) -> Settler:
         settings = self.settings
         database = LaneDatabase(
             settings.database_url.get_secret_value(),
@@ -125,7 +129,7 @@ class LaneParts:
         return Settler(
             name,
             database,
-            Writer(settings.ingest_worker, emergency=emergency, seen=self.seen[name]),
+            Writer(settings.ingest_worker, emergency=emergency, seen=self.seen[name], hold=hold),
             self.metrics,
             self.clock,
             settings.ingest_alarm_write_timeout_seconds if emergency else settings.ingest_write_timeout_seconds,

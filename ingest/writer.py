@@ -1,13 +1,13 @@
 """One batch, one transaction: keys elect what is new, then rows, state, counts, and alerts last of all."""
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from alerts.intake import raise_alerts
 from core.contract.control import ResultWord
 from core.contract.event import Micros
+from core.contract.event_time import micros
 from core.contract.keys import unique_key
 from core.store.pool import Connection
 from ingest import store
@@ -16,6 +16,7 @@ from ingest.classify import ScopedKey, SeenKeys, candidates, outcomes, scoped_ke
 from ingest.delivery import Outcome, Piece
 from ingest.liveness import news_of
 from ingest.occurrences import occurrences_of
+from ingest.sightings import Plan, Sightings
 from ingest.tables import tables_of
 from registry.commands import finish
 
@@ -29,7 +30,8 @@ class Written:
 
     outcomes: list[Outcome]
     keys: list[ScopedKey]
-    counts: Counts = field(default_factory=Counter)
+    counts: Counts
+    sightings: Plan
     alert_changes: int = 0
 
 
@@ -44,12 +46,20 @@ class Writer:
         emergency: bool,
         seen: SeenKeys | None = None,
         silent: frozenset[str] = frozenset(),
+        hold: Micros = 0,
     ) -> None:
-        """`seen` is shared with the writer of the same lane's spool: a key met by one was met by the worker."""
+        """`seen` is shared with the writer of the same lane's spool: a key met by one was met by the worker.
+        `hold`: see `ingest.sightings`."""
         self._worker = worker
         self._silent = silent
         self._emergency = emergency
         self._seen = SeenKeys() if seen is None else seen
+        self._sightings = Sightings(hold)
+
+    @property
+    def unsaid(self) -> bool:
+        """Whether something of devices' states is held: a batch without pieces writes it."""
+        return bool(self._sightings)
 
     async def write(self, conn: Connection, pieces: Sequence[Piece], extra: Counts, *, now: datetime) -> Written:
         """Do all the work of the pieces inside the caller's transaction; sets no outcome, so it may be repeated.
@@ -62,7 +72,8 @@ class Writer:
         judged = list(zip(pieces, settled, strict=True))
         closed_up_to = _EVERY_READING_IS_LATE if self._emergency else await store.closed_up_to(conn)
         await store.write_tables(conn, tables_of(judged, closed_up_to))
-        await store.write_news(conn, news_of(pieces), may_wait=not self._emergency)
+        sightings = self._sightings.plan(news_of(pieces), micros(now), all_held=not pieces)
+        await store.write_news(conn, sightings.write, may_wait=not self._emergency)
         counts = count(judged) + extra
         await store.add_counts(conn, self._worker, counts, minutes(judged, received))
         changes = 0
@@ -70,11 +81,12 @@ class Writer:
             # Last: it takes the counter that numbers alert events, which everybody else then waits for.
             changes = len(await raise_alerts(conn, found, now=now))
         keys = [key for piece in pieces if self._emergency and (key := scoped_key(piece)) is not None]
-        return Written(settled, keys, counts, changes)
+        return Written(settled, keys, counts, sightings, changes)
 
     def committed(self, pieces: Sequence[Piece], written: Written) -> None:
         """Remember the outcomes. Only now: a batch that failed will be classified again."""
         self._seen.add(written.keys)
+        self._sightings.done(written.sightings)
         for piece, outcome in zip(pieces, written.outcomes, strict=True):
             piece.outcome = outcome
 
@@ -97,12 +109,12 @@ class Writer:
         return settled
 
     async def _round(self, conn: Connection, pieces: Sequence[Piece], received: Micros) -> list[Outcome]:
-        first = candidates(pieces)
-        lost = await store.elect(conn, first, worker=self._worker, received=received)
+        running = candidates(pieces)
+        lost = await store.elect(conn, running.first, worker=self._worker, received=received)
         losers = dict.fromkeys(lost, self._worker)
         if lost and self._emergency:
             losers.update(await store.holders(conn, lost))
-        return outcomes(pieces, first, losers, worker=self._worker, seen=self._seen)
+        return outcomes(pieces, running, losers, worker=self._worker, seen=self._seen)
 
 
 async def _finish_commands(conn: Connection, pieces: Sequence[Piece], settled: list[Outcome], now: datetime) -> None:

@@ -23,15 +23,16 @@ def decode(payload: bytes, lane: Lane, received: Micros) -> Decoded:
     except Refused as refused:
         cries = [Cry(UNREADABLE_ALARM, received, clock_suspect=False)] if lane is Lane.ALARM else []
         return Decoded([], [Rejection(None, refused.reason, refused.detail, cries=cries)])
-    decoded = Decoded([], [], sent_at)
+    events: list[Event] = []
+    rejections: list[Rejection] = []
     for index, source in enumerate(sources):
         result = check_event(source, index, lane, received, sent_at)
         if type(result) is Event:
-            decoded.events.append(result)
+            events.append(result)
         else:
             assert isinstance(result, Rejection)
-            decoded.rejections.append(result)
-    return decoded
+            rejections.append(result)
+    return Decoded(events, rejections, sent_at)
 
 
 def _events_of(message: Any) -> tuple[list[Any], Stated]:

@@ -33,10 +33,9 @@ def parse_time(text: object) -> Micros | None:
     if text[4:20:3] == "--T::." and len(text) in (24, 27) and text[-1] == "Z" and text.startswith("20"):
         # As nearly every device writes it: with the separators in place datetime checks the digits itself.
         try:
-            since = datetime.fromisoformat(text) - _EPOCH
+            return round(datetime.fromisoformat(text).timestamp() * 1e6)
         except ValueError:  # a leap second perhaps
             return _parse_any_time(text)
-        return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
     return _parse_any_time(text)
 
 

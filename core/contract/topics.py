@@ -1,6 +1,7 @@
 """Topics of the contract: who speaks, and on which lane."""
 
 from enum import StrEnum
+from functools import lru_cache
 
 PREFIX = "anxin/v1/"
 ALARM_FILTER = "anxin/v1/+/up/alarm"
@@ -20,6 +21,7 @@ class Kind(StrEnum):
 _KINDS = {f"up/{kind.value}": kind for kind in Kind}
 
 
+@lru_cache(maxsize=65_536)
 def parse_topic(topic: str) -> tuple[str, Kind] | None:
     """(device id, kind) of an uplink topic, None for any other."""
     if not topic.startswith(PREFIX):
