@@ -9,7 +9,7 @@ from core.runtime.mqtt import Message
 
 class Inbox:
     """Filled by the MQTT session, emptied by the lane. QoS 1 is bounded by the session's receive maximum; QoS 0,
-    which nothing bounds, is dropped above `overflow_bytes` and counted."""
+    which nothing bounds, is dropped above `overflow_bytes` (a chunk as the session reads it may pass) and counted."""
 
     def __init__(self, *, size: int, age_s: float, overflow_bytes: int) -> None:
         self._size, self._age_s, self._overflow = size, age_s, overflow_bytes

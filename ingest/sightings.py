@@ -1,4 +1,4 @@
-"""How often "this device spoke" is written down: at once after a silence, then once in a while.
+"""How often "this device spoke" is written down: at once, but under load once in a while.
 
 A busy device has several messages in every batch and a row of device_state to lock, compare and rewrite for each batch:
 a quarter of the database's work for a reading (docs/benchmarks.md). What says more than that it spoke is never held.
@@ -38,8 +38,8 @@ class Sightings:
         """Whether anything is held."""
         return bool(self._held)
 
-    def plan(self, news: Iterable[News], now: Micros, *, all_held: bool = False) -> Plan:
-        """Changes nothing: the transaction may fail. `all_held`: write what is held, whatever its age."""
+    def plan(self, news: Iterable[News], now: Micros, *, busy: bool) -> Plan:
+        """Changes nothing: the transaction may fail. Not `busy`: write everything, and what is held."""
         if not self._hold:
             return Plan(list(news), [], now)
         write: list[News] = []
@@ -50,7 +50,7 @@ class Sightings:
                 hold.append((device_no, told))
             else:
                 write.append((device_no, _merged(told, held.get(device_no))))
-        if held and (all_held or not 0 <= now - self._since < self._hold):
+        if not busy or (held and not 0 <= now - self._since < self._hold):
             said = {device_no for device_no, _ in write}
             late = {device_no: _merged(told, held.get(device_no)) for device_no, told in hold}
             write += [each for each in {**held, **late}.items() if each[0] not in said]

@@ -22,6 +22,8 @@ from registry.commands import finish
 
 # Alarms are no readings, so an emergency need not ask; should one ever be, marking its hour is always right.
 _EVERY_READING_IS_LATE: Micros = 1 << 62
+# A batch of so many events is load; a smaller one can afford a row of device_state for each of its devices.
+_BUSY_EVENTS = 500
 
 
 @dataclass(slots=True)
@@ -72,7 +74,7 @@ class Writer:
         judged = list(zip(pieces, settled, strict=True))
         closed_up_to = _EVERY_READING_IS_LATE if self._emergency else await store.closed_up_to(conn)
         await store.write_tables(conn, tables_of(judged, closed_up_to))
-        sightings = self._sightings.plan(news_of(pieces), micros(now), all_held=not pieces)
+        sightings = self._sightings.plan(news_of(pieces), micros(now), busy=len(pieces) >= _BUSY_EVENTS)
         await store.write_news(conn, sightings.write, may_wait=not self._emergency)
         counts = count(judged) + extra
         await store.add_counts(conn, self._worker, counts, minutes(judged, received))

@@ -11,8 +11,8 @@ def seen(at: float, **more) -> DeviceNews:
     return DeviceNews(round(at * SECOND), last_at=round(at * SECOND), **more)
 
 
-def written(sightings: Sightings, news: list, at: float, **how) -> list[tuple[int, float]]:
-    plan = sightings.plan(news, round(at * SECOND), **how)
+def written(sightings: Sightings, news: list, at: float, *, busy: bool = True) -> list[tuple[int, float]]:
+    plan = sightings.plan(news, round(at * SECOND), busy=busy)
     sightings.done(plan)
     return [(device_no, told.last_seen / SECOND) for device_no, told in plan.write]
 
@@ -46,8 +46,8 @@ def test_a_transaction_that_failed_leaves_everything_as_it_was():
     sightings = Sightings(HOLD)
     written(sightings, [(1, seen(100))], 100)
     written(sightings, [(1, seen(101))], 101)
-    sightings.plan([(1, seen(104))], 104 * SECOND)
-    assert written(sightings, [], 104, all_held=True) == [(1, 101)]
+    sightings.plan([(1, seen(104))], 104 * SECOND, busy=True)
+    assert written(sightings, [], 104, busy=False) == [(1, 101)]
 
 
 def test_a_clock_that_went_back_holds_nothing():
@@ -61,4 +61,12 @@ def test_a_lane_that_holds_nothing_writes_everything():
     sightings = Sightings(0)
     assert written(sightings, [(1, seen(100))], 100) == [(1, 100)]
     assert written(sightings, [(1, seen(100))], 100) == [(1, 100)]
+    assert not sightings
+
+
+def test_without_load_nothing_is_held_and_what_was_held_is_written():
+    sightings = Sightings(HOLD)
+    written(sightings, [(1, seen(100)), (2, seen(100))], 100)
+    written(sightings, [(2, seen(100.1))], 100.1)
+    assert written(sightings, [(1, seen(100.2))], 100.2, busy=False) == [(1, 100.2), (2, 100.1)]
     assert not sightings
