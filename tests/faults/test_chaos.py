@@ -16,8 +16,9 @@ KINDS = ("broker", "database", "ingest", "engine", "api", "gateway", "socket", "
 
 @pytest.mark.timeout(420)
 def test_one_fault_of_every_kind_loses_nothing_doubles_nothing_and_every_emergency_rings(tmp_path: Path):
-    # The rate is not what is tested here, and the machine may be busy: the full run keeps 3,000 a second.
-    words = ("--rounds", "1", "--per-second", "500", "--json", "--keep", str(tmp_path / "failed"))
+    # The rate is not what is tested here, and the machine may be busy: the full run keeps 3,000 a second. Nor is one
+    # round of a kind enough to ask how many of them met a batch.
+    words = ("--rounds", "1", "--per-second", "500", "--allow-weak", "--json", "--keep", str(tmp_path / "failed"))
     done = subprocess.run(
         [sys.executable, "-m", "anxin", "chaos", *words],
         capture_output=True,

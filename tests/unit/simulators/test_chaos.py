@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.domain.fleet import FleetMember
+from simulators import chaos_cli
 from simulators.chaos import ledger
 from simulators.chaos.book import Settings
 from simulators.chaos.compare import Stored, compare
@@ -17,7 +18,8 @@ from simulators.chaos.disk import CannotMount, SmallDisk
 from simulators.chaos.ledger import Published
 from simulators.chaos.load import Shares
 from simulators.chaos.proxy import TcpProxy
-from simulators.chaos.report import Round, document, table, verdict
+from simulators.chaos.report import Round, document, table, verdict, weaknesses
+from simulators.chaos.run import Outcome
 from simulators.chaos_cli import main
 
 
@@ -151,6 +153,39 @@ def test_an_acknowledged_loss_fails_every_kind_but_the_brokers():
     assert "receipt_missing" in verdict([_round("broker", receipt_missing=1)])
     assert "lost" in verdict([_round("api")])
     assert "1 of 1 rounds began below" in verdict([replace(_round("api"), per_s=2000.0)])
+
+
+def test_a_kind_whose_faults_mostly_met_no_batch_is_told_and_three_quarters_are_enough():
+    idle = replace(_round("api"), in_flight=False)
+    assert weaknesses([idle, *[_round("api")] * 3]) == []
+    told = weaknesses([idle, _round("api"), _round("api"), *[_round("broker")] * 9])
+    assert told == ["api: 2 of 3 faults met a batch in flight, at least 75 % must."]
+    assert told[0] in verdict([idle, _round("api"), _round("api")])
+
+
+@pytest.mark.parametrize(
+    ("told", "words", "code"),
+    [
+        ({}, [], 0),
+        ({"in_flight": False}, [], 1),
+        ({"per_s": 2000.0}, [], 1),
+        ({"in_flight": False, "per_s": 2000.0}, ["--allow-weak"], 0),
+    ],
+)
+def test_a_run_that_proves_too_little_fails_unless_that_is_allowed(monkeypatch, told: dict, words: list[str], code: int):
+    async def ran(*_: object) -> Outcome:
+        return Outcome([replace(_round("api"), **told)], {}, Settings("on", "on", "on"))
+
+    monkeypatch.setattr(chaos_cli, "run", ran)
+    assert main(["--rounds", "1", "--kinds", "api", "--json", *words]) == code
+
+
+def test_a_loss_fails_a_run_that_may_be_weak(monkeypatch):
+    async def ran(*_: object) -> Outcome:
+        return Outcome([_round("api", receipt_missing=1)], {}, Settings("on", "on", "on"))
+
+    monkeypatch.setattr(chaos_cli, "run", ran)
+    assert main(["--rounds", "1", "--kinds", "api", "--json", "--allow-weak"]) == 1
 
 
 def test_the_document_has_the_contracts_members_for_every_kind_skipped_ones_too():
