@@ -172,7 +172,9 @@ def test_a_kind_whose_faults_mostly_met_no_batch_is_told_and_three_quarters_are_
         ({"in_flight": False, "per_s": 2000.0}, ["--allow-weak"], 0),
     ],
 )
-def test_a_run_that_proves_too_little_fails_unless_that_is_allowed(monkeypatch, told: dict, words: list[str], code: int):
+def test_a_run_that_proves_too_little_fails_unless_that_is_allowed(
+    monkeypatch, told: dict, words: list[str], code: int
+):
     async def ran(*_: object) -> Outcome:
         return Outcome([replace(_round("api"), **told)], {}, Settings("on", "on", "on"))
 
