@@ -81,7 +81,7 @@ async def _stopped(trial: _Trial) -> None:
     await trial.workers.start(2)
     trial.workers.freeze(2)
     plan = trial.plan("s", per_second=trial.options.stopped_per_second, seconds=3600)
-    await _beside(trial, "stopped_worker", plan, before_the_count=trial.workers.thaw)
+    await _beside(trial, "stopped_worker", plan, thaw=trial.workers.thaw)
     await trial.workers.stop()
     await trial.workers.forget_sessions(2)
     await trial.workers.start(1)
@@ -100,24 +100,26 @@ async def _queued(trial: _Trial) -> None:
     await _whole(trial, tally, told.readings, told.distinct, rows)
 
 
-async def _beside(
-    trial: _Trial, name: str, plan: LoadPlan, *, before_the_count: Callable[[], None] = lambda: None
-) -> None:
-    """Presses while the generator runs; afterwards all it sent must be stored."""
+async def _beside(trial: _Trial, name: str, plan: LoadPlan, *, thaw: Callable[[], None] | None = None) -> None:
+    """Presses while the generator runs; afterwards all it sent must be stored. `thaw` the worker that is frozen: the
+    broker may have given it up meanwhile, and delivers again."""
     before, rows = await trial.store.tally(), await trial.store.readings()
     run = await start_load(trial.town, plan)
     await run.speaks()
     await trial.press(name)
     told = await run.end()
     trial.figures[f"{name}_offered_per_s"] = told.per_s
-    before_the_count()
-    tally = await trial.store.until_settled(told.readings, before)
-    await _whole(trial, tally, told.readings, told.distinct, rows)
+    if thaw is not None:
+        thaw()
+    tally = await trial.store.until_settled(told.readings, before, distinct=told.distinct)
+    await _whole(trial, tally, told.readings, told.distinct, rows, redelivered=thaw is not None)
 
 
-async def _whole(trial: _Trial, tally: Tally, readings: int, distinct: int, rows_before: int) -> None:
+async def _whole(
+    trial: _Trial, tally: Tally, readings: int, distinct: int, rows_before: int, *, redelivered: bool = False
+) -> None:
     stored = await trial.store.readings() - rows_before
-    must_be_whole(tally, readings=readings, distinct=distinct, stored=stored)
+    must_be_whole(tally, readings=readings, distinct=distinct, stored=stored, redelivered=redelivered)
 
 
 PHASES: Mapping[str, Callable[[_Trial], Awaitable[None]]] = {

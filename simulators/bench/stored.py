@@ -77,13 +77,14 @@ class Store:
         """Devices whose birth is the newest word about their link."""
         return int((await self._rows("SELECT count(*) FROM device_state WHERE link = 'online'"))[0][0])
 
-    async def until_settled(self, events: int, before: Tally, *, quiet_s: float = 60.0) -> Tally:
-        """Wait until so many more events are settled. Raises Unavailable after `quiet_s` without progress."""
+    async def until_settled(self, events: int, before: Tally, *, distinct: int = 0, quiet_s: float = 60.0) -> Tally:
+        """Wait until so many more events are settled, `distinct` of them accepted. Raises Unavailable after `quiet_s`
+        without progress."""
         loop = asyncio.get_running_loop()
         seen, moved = -1, loop.time()
         while True:
             tally = (await self.tally()).since(before)
-            if tally.settled >= events:
+            if tally.settled >= events and tally.accepted >= distinct:
                 return tally
             if tally.settled != seen:
                 seen, moved = tally.settled, loop.time()
@@ -92,10 +93,12 @@ class Store:
             await asyncio.sleep(_POLL_S)
 
 
-def must_be_whole(tally: Tally, *, readings: int, distinct: int, stored: int) -> None:
-    """Nothing lost, nothing doubled, nothing refused, or Unavailable says what. `stored`: new rows."""
-    told = (tally.accepted, tally.duplicate, tally.rejected + tally.ignored, stored)
-    if told != (distinct, readings - distinct, 0, distinct):
+def must_be_whole(tally: Tally, *, readings: int, distinct: int, stored: int, redelivered: bool = False) -> None:
+    """Nothing lost, nothing doubled, nothing refused, or Unavailable says what. `stored`: new rows. `redelivered`: the
+    broker may have delivered again what a worker had committed and could not acknowledge."""
+    told = (tally.accepted, tally.rejected + tally.ignored, stored)
+    repeats = tally.duplicate - (readings - distinct)
+    if told != (distinct, 0, distinct) or repeats < 0 or (repeats and not redelivered):
         raise Unavailable(
             f"Of {readings} readings, {distinct} of them distinct, {tally.accepted} were accepted, {tally.duplicate} "
             f"taken for duplicates, {tally.rejected} rejected, {tally.ignored} ignored, and {stored} rows are stored."
