@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
-from collections import deque
+from collections import Counter, deque
 
 from core.runtime.mqtt import Message
+
+# What a message takes beside its payload: the smallest ones must not be unbounded.
+_MESSAGE_BYTES = 500
 
 
 class Inbox:
@@ -19,7 +22,7 @@ class Inbox:
         self._filled = asyncio.Event()
         self._ripe = asyncio.Event()
         self._closed = False
-        self.dropped: list[Message] = []
+        self.dropped: Counter[str] = Counter()
         self.accepted = 0
         """Messages that were ever put here and not dropped."""
 
@@ -40,9 +43,9 @@ class Inbox:
         taken = messages
         if self._bytes >= self._overflow:
             taken = [message for message in messages if message.packet_id is not None]
-            self.dropped += [message for message in messages if message.packet_id is None]
+            self.dropped.update(message.topic for message in messages if message.packet_id is None)
         self._messages += taken
-        self._bytes += sum([len(message.payload) for message in taken])
+        self._bytes += sum([len(message.payload) + _MESSAGE_BYTES for message in taken])
         self.accepted += len(taken)
         if self._messages:
             self._filled.set()
@@ -58,7 +61,7 @@ class Inbox:
         if len(self._messages) < self._size and self._age_s and not self._closed:
             await self._ripen()
         taken = [self._messages.popleft() for _ in range(min(self._size, len(self._messages)))]
-        self._bytes -= sum([len(message.payload) for message in taken])
+        self._bytes -= sum([len(message.payload) + _MESSAGE_BYTES for message in taken])
         if not self._closed:
             if len(self._messages) < self._size:
                 self._ripe.clear()
@@ -73,8 +76,9 @@ class Inbox:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ripe.wait(), left)
 
-    def take_dropped(self) -> list[Message]:
-        dropped, self.dropped = self.dropped, []
+    def take_dropped(self) -> Counter[str]:
+        """How many of each topic."""
+        dropped, self.dropped = self.dropped, Counter()
         return dropped
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ unacknowledged: the receive maximum then stops the broker, and nothing is lost.
 import asyncio
 import logging
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.contract.event_time import micros
 from core.contract.keys import CopyCounter
@@ -38,6 +38,8 @@ _FIRST_PAUSE_S = 0.05
 _SLICE = 50
 # Without a batch for so long, the lane has time for what it held.
 _QUIET_S = 1.0
+# And no batch waits longer for that than this.
+_QUIET_WITHIN_S = 2.0
 # Payload of one append: large enough that a sync is shared by a thousand readings, small beside the spool's bound.
 _APPEND_BYTES = 256 * 1024
 
@@ -220,10 +222,10 @@ class Lane:
     def _new_batch(self, *, raw: bool = False) -> Batch:
         batch = Batch(raw=raw, dropped=self._uncounted)
         self._uncounted = Counter()
-        for message in self.inbox.take_dropped():
-            kind = (parse_topic(message.topic) or ("", None))[1]
-            batch.dropped[lane_of(kind), Outcome.IGNORED.value] += 1
-            batch.dropped[lane_of(kind), RECEIVED] += 1
+        for topic, messages in self.inbox.take_dropped().items():
+            kind = (parse_topic(topic) or ("", None))[1]
+            batch.dropped[lane_of(kind), Outcome.IGNORED.value] += messages
+            batch.dropped[lane_of(kind), RECEIVED] += messages
         self._held.append(batch)
         return batch
 
@@ -233,17 +235,21 @@ class Lane:
         """Until `prepare` has handed over everything."""
         while (batch := await self._next()) is not None:
             await self._settle(batch)
-            self.session.ack(delivery.message for delivery in batch.deliveries)
             self._held.popleft()
-            self._settled += len(batch.deliveries)
             self._uncounted += batch.dropped
-            self._settler.answer(self.session, batch.deliveries)
+            self._finish(batch.deliveries)
 
         await self._say_held()
 
+    def _finish(self, deliveries: list[Delivery]) -> None:
+        """They are committed. Once each: their packet ids may be other messages' right after."""
+        self.session.ack(delivery.message for delivery in deliveries)
+        self._settled += len(deliveries)
+        self._settler.answer(self.session, deliveries)
+
     async def _next(self) -> Batch | None:
         """Where none comes for a while, what is held of devices' states is written meanwhile."""
-        while self._settler.writer.unsaid and not self.away.is_set():
+        while self._settler.writer.unsaid:
             try:
                 async with asyncio.timeout(_QUIET_S):
                     return await self._ready.get()
@@ -255,7 +261,7 @@ class Lane:
         if not self._settler.writer.unsaid or self.away.is_set():
             return
         try:
-            await self._settler.write([], Counter())
+            await replace(self._settler, within_s=_QUIET_WITHIN_S).write([], Counter())
         except Exception as error:
             if fault_of(error) is not Fault.SERVER:
                 raise  # else the next batch takes it along
@@ -307,16 +313,22 @@ class Lane:
     async def _spool(self, batch: Batch) -> None:
         """All of it, but for what a part of the batch that was committed has settled; a slice at a time, so that near
         the spool's bound as much is safe as there is room for."""
-        while rest := _unsettled(batch):
+        if settled := [each for each in batch.deliveries if not _unsettled(batch, each)]:
+            self._part(batch, settled)
+            self._finish(settled)
+        while rest := batch.deliveries:
             slice_ = _first_bytes(rest, _APPEND_BYTES)
             await self.spool.append([record_of(delivery) for delivery in slice_])
             self.session.ack(delivery.message for delivery in slice_)
             self._spooled += len(slice_)
             self._untold += [news for delivery in slice_ for news in delivery.floods]
-            gone = {id(delivery) for delivery in slice_}
-            batch.deliveries = [each for each in batch.deliveries if id(each) not in gone]
-            batch.pieces = [piece for piece in batch.pieces if id(piece.delivery) not in gone]
+            self._part(batch, slice_)
         self._trouble = self._away_because if self.away.is_set() else None
+
+    def _part(self, batch: Batch, gone: list[Delivery]) -> None:
+        ids = {id(delivery) for delivery in gone}
+        batch.deliveries = [each for each in batch.deliveries if id(each) not in ids]
+        batch.pieces = [piece for piece in batch.pieces if id(piece.delivery) not in ids]
 
     def _refused(self, error: Exception, *, lasting: bool) -> bool:
         """Neither written nor spooled. True: the lane has just gone away, so the spool is next, at once."""
@@ -340,8 +352,8 @@ class Lane:
         return False
 
 
-def _unsettled(batch: Batch) -> list[Delivery]:
-    return [each for each in batch.deliveries if batch.raw or any(piece.outcome is None for piece in each.pieces)]
+def _unsettled(batch: Batch, delivery: Delivery) -> bool:
+    return batch.raw or any(piece.outcome is None for piece in delivery.pieces)
 
 
 def _first_bytes(deliveries: list[Delivery], most: int) -> list[Delivery]:

@@ -68,6 +68,8 @@ class MqttSession:
 
     `clean_start` discards an old session on the first connection only; reconnects resume.
     `session_expiry_s`: how long the broker keeps session and queue after the link is gone.
+    `read_pause_s`: after a small chunk, wait so long for more: a broker writes each message by itself, and a turn of
+    the loop for each costs more than the message. For bulk, not for alarms.
     `clock` stamps `Message.received_at` and `last_connected_at`; timers use the loop's own.
     """
 
@@ -86,6 +88,7 @@ class MqttSession:
         max_packet_bytes: int = 4 * 1024 * 1024,
         outgoing_limit: int = 10_000,
         outgoing_limit_bytes: int = 32 * 1024 * 1024,
+        read_pause_s: float = 0,
     ) -> None:
         if not 1 <= receive_maximum <= 65535:
             raise ValueError(f"receive_maximum is 1 to 65535, not {receive_maximum}")
@@ -100,6 +103,7 @@ class MqttSession:
         self._will, self._clock = will, clock
         self._max_packet = max_packet_bytes
         self._limit, self._limit_bytes = outgoing_limit, outgoing_limit_bytes
+        self._read_pause_s = read_pause_s
 
         self.connected = asyncio.Event()
         """Set while the broker has accepted us and granted every remembered subscription."""
@@ -303,6 +307,8 @@ class MqttSession:
             max_packet=self._max_packet,
             queue_limit=self._limit,
             queue_limit_bytes=self._limit_bytes,
+            # Under TLS the socket is read all the same, and what an end finds unread is lost with it.
+            read_pause_s=self._read_pause_s if self._tls is None else 0,
         )
 
     async def _settle(self, connection: MqttConnection) -> None:

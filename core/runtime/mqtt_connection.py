@@ -19,6 +19,8 @@ OnMessages = Callable[[list[Message]], None]
 
 _PUBACK = struct.Struct(">BBH").pack
 _PINGREQ = mqtt5.PingReqPacket().write()
+# A chunk of so much was worth its turn of the loop.
+_LARGE_READ_BYTES = 64 * 1024
 # How long a closing transport may take to flush before it is cut.
 LINGER_S = 1.0
 
@@ -41,6 +43,7 @@ class MqttConnection(asyncio.Protocol):
         max_packet: int,
         queue_limit: int,
         queue_limit_bytes: int,
+        read_pause_s: float,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.epoch = epoch
@@ -52,6 +55,7 @@ class MqttConnection(asyncio.Protocol):
         self._hello = hello.write()
         self._on_messages, self._on_crash, self._clock = on_messages, on_crash, clock
         self._frames = FrameReader(max_packet=max_packet)
+        self._read_pause_s = read_pause_s
         self._answers: dict[int, asyncio.Future[list[int]]] = {}
         self._transport: asyncio.Transport | None = None
         self._reason: str | None = None
@@ -78,6 +82,8 @@ class MqttConnection(asyncio.Protocol):
         if self._reason is not None:
             return
         self.heard = True
+        if self._read_pause_s and len(data) < _LARGE_READ_BYTES:
+            self._pause_reading()
         try:
             self._receive(data)
         except Exception as error:
@@ -148,6 +154,16 @@ class MqttConnection(asyncio.Protocol):
             self._reason = reason
         self._cut()
 
+    def _pause_reading(self) -> None:
+        """Let more arrive, so that one turn of the loop reads it all."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_later(self._read_pause_s, self._resume_reading)
+
+    def _resume_reading(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
     def _cut(self) -> None:
         if self._transport is not None:
             self._transport.abort()
@@ -168,7 +184,8 @@ class MqttConnection(asyncio.Protocol):
                     if packet.qos != 1:
                         self._protocol_error("a QoS 2 message nobody subscribed to")
                         break
-                    add(packet_id)
+                    if not add(packet_id):
+                        continue
                 append(Message(packet, epoch, received_at))
             elif not self._control(packet):
                 break

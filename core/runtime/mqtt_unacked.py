@@ -20,9 +20,14 @@ class Unacked:
     def __len__(self) -> int:
         return len(self._order)
 
-    def add(self, packet_id: int) -> None:
+    def add(self, packet_id: int) -> bool:
+        """False: it is in hand already. MQTT 5 forbids a broker to send it again on one connection, and some do;
+        taken twice, its second acknowledgement would be that of the message that gets the id next."""
+        if packet_id in self._held:
+            return False
         self._order.append(packet_id)
         self._held.add(packet_id)
+        return True
 
     def release(self, packet_ids: Iterable[int]) -> list[int]:
         """These may be acknowledged. Answers whose turn it is: they and earlier ones, as far as none is missing.

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from typing import Any
+from typing import Any, Protocol, Self
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
@@ -17,6 +17,13 @@ log = logging.getLogger(__name__)
 
 _RINGS = ("alert.opened", "alert.pressed")
 _AGAIN_S = 0.2
+_TOKEN_IS_OVER = 4401
+
+
+class SignsIn(Protocol):
+    token: str
+
+    def sign_in(self) -> None: ...
 
 
 class Console:
@@ -25,16 +32,22 @@ class Console:
     `gaps` counts frames whose `prev` was not what this console held, `provisional` the rings before the commit.
     """
 
-    def __init__(self, ready: Ready) -> None:
-        account = ready.accounts["admin"]
-        self._client = ApiClient(ready.api_url, account.username, account.password)
-        self._url = f"{ready.api_url.replace('http', 'ws', 1)}/api/v1/live"
+    def __init__(self, url: str, account: SignsIn) -> None:
+        """`url` of the live stream."""
+        self._url, self._client = url, account
         self.heard: Counter[str] = Counter()
         self.connects = self.resets = self.gaps = self.provisional = 0
         self.connected = asyncio.Event()
         self._seen: set[int] = set()
         self._held: int | None = None
         self._task: asyncio.Task[None] | None = None
+
+    @classmethod
+    def of(cls, ready: Ready) -> Self:
+        """The admin's."""
+        account = ready.accounts["admin"]
+        client = ApiClient(ready.api_url, account.username, account.password)
+        return cls(f"{ready.api_url.replace('http', 'ws', 1)}/api/v1/live", client)
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="chaos console")
@@ -71,9 +84,12 @@ class Console:
         async with connect(
             url, additional_headers=header, max_size=None, open_timeout=5, ping_interval=3, ping_timeout=3
         ) as stream:
-            await self._listen(stream)
-            if stream.close_code == 4401:
-                self._client.token = ""
+            try:
+                await self._listen(stream)
+            finally:
+                # The token's quarter of an hour is over. A closing that is no good-bye raises, so not after the loop.
+                if stream.close_code == _TOKEN_IS_OVER:
+                    self._client.token = ""
 
     async def _listen(self, stream: ClientConnection) -> None:
         async for text in stream:

@@ -99,7 +99,7 @@ class Arena:
         tag = f"{int(time.time()):x}"
         hub = next(member for member in house.fleet.members if member.kind == "hub")
         self.feed = GatewayFeed(hub, house.folder, house.ready.mqtt_host, house.ready.mqtt_port, tag)
-        self.console = Console(house.ready)
+        self.console = Console.of(house.ready)
         self._tag = tag
         self._after = AsyncExitStack()
         self._load: asyncio.subprocess.Process

@@ -259,6 +259,29 @@ async def test_thousands_of_messages_nobody_waits_for_all_arrive_in_order(sender
     assert one.payloads() == [str(n).encode() for n in range(5000)]
 
 
+async def test_a_session_that_pauses_between_reads_gets_everything_in_order_in_fewer_pieces(sender, reader, topic):
+    one = await reader(acking=True, receive_maximum=500, read_pause_s=0.05)
+    chunks = []
+    take = one.session._handler
+    one.session._connection._on_messages = lambda messages: (chunks.append(len(messages)), take(messages))
+    for n in range(300):
+        await sender.publish(topic, str(n).encode())
+    await one.until(300)
+    assert one.payloads() == [str(n).encode() for n in range(300)]
+    assert len(chunks) < 100, "each of 300 publishes, one after another, came by itself"
+
+
+async def test_what_is_acknowledged_early_is_held_until_the_older_ones_are(sender, reader, topic):
+    one = await reader(receive_maximum=2)
+    for n in range(3):
+        await sender.publish(topic, str(n).encode())
+    first, second = await one.until(2)
+    one.session.ack([second])
+    assert one.session.in_flight == 2
+    one.session.ack([first])
+    assert [message.payload for message in await one.until(3)] == [b"0", b"1", b"2"]
+
+
 async def test_a_response_topic_with_a_wildcard_neither_leaves_nor_costs_the_link(sender):
     epoch = sender.epoch
     assert not sender.publish_nowait("anxin/v1/+/down/receipt", b"x")
