@@ -261,9 +261,14 @@ async def test_thousands_of_messages_nobody_waits_for_all_arrive_in_order(sender
 
 async def test_a_session_that_pauses_between_reads_gets_everything_in_order_in_fewer_pieces(sender, reader, topic):
     one = await reader(acking=True, receive_maximum=500, read_pause_s=0.05)
-    chunks = []
-    take = one.session._handler
-    one.session._connection._on_messages = lambda messages: (chunks.append(len(messages)), take(messages))
+    chunks: list[int] = []
+
+    def take(messages: list[Message]) -> None:
+        chunks.append(len(messages))
+        one.take(messages)
+
+    assert one.session._connection is not None
+    one.session._connection._on_messages = take
     for n in range(300):
         await sender.publish(topic, str(n).encode())
     await one.until(300)
