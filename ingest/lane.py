@@ -238,7 +238,6 @@ class Lane:
             self._held.popleft()
             self._uncounted += batch.dropped
             self._finish(batch.deliveries)
-
         await self._say_held()
 
     def _finish(self, deliveries: list[Delivery]) -> None:

@@ -66,9 +66,7 @@ class RateLimits:
 
     def allows(self, device_no: int, device_id: str, now: Micros) -> bool:
         """Take a token for one event received `now`; False: there is none."""
-        if now < self._newest:
-            self._look_at_clock(now)
-        self._newest = now
+        self._look_at_clock(now)
         full_at = self._full_at.get(device_no, now)
         if full_at < now:
             full_at = now
@@ -86,9 +84,7 @@ class RateLimits:
 
     def news(self, now: Micros) -> list[FloodNews]:
         """Floods that began, go on or ended since the last look; to be asked with each message."""
-        if now < self._newest:
-            self._look_at_clock(now)
-        self._newest = now
+        self._look_at_clock(now)
         if now < self._look_at:
             return []
         self._look_at = now + _LOOK

@@ -1,9 +1,8 @@
 """Which of several workers takes a device's telemetry: one always the same, by the device's id.
 
 Every worker reads everything by a plain subscription and acknowledges what is another's as soon as the older ones of
-its own are. A shared subscription
-would spare that copy, but Mosquitto forgets it at a restart, and what devices publish until the worker is back is
-acknowledged and gone (docs/adr/0011-partitioned-telemetry.md).
+its own are. A shared subscription would spare that copy, but Mosquitto forgets it at a restart, and what devices
+publish until the worker is back is acknowledged and gone (docs/adr/0011-partitioned-telemetry.md).
 """
 
 from collections.abc import Callable

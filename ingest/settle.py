@@ -85,9 +85,9 @@ class Settler:
         for piece in pieces:
             if piece.outcome is Outcome.REJECTED and type(piece.content) is Rejection:
                 metrics.rejected.labels(lane_of(piece.delivery.kind), piece.content.reason).inc()
-        metrics.batch.labels(lane).observe(len(pieces))
-        metrics.commit.labels(lane).observe(seconds)
         if pieces:
+            metrics.batch.labels(lane).observe(len(pieces))
+            metrics.commit.labels(lane).observe(seconds)
             received = pieces[0].delivery.message.received_at
             metrics.lag.labels(lane).observe(max(0.0, self.clock.now().timestamp() - received))
 

@@ -26,11 +26,10 @@ def throttle(delivery: Delivery, limits: RateLimits) -> None:
             )
     if delivery.kind is not Kind.TELEMETRY:
         return
-    allows = limits.allows
     for piece in delivery.pieces:
-        event, device_no = piece.content, piece.device_no
+        event = piece.content
         if type(event) is not Event or event.type.name in NEVER_LIMITED:
             continue
-        assert device_no is not None
-        if not allows(device_no, piece.device_id, received):
+        assert piece.device_no is not None
+        if not limits.allows(piece.device_no, piece.device_id, received):
             piece.content = Rejection(event.index, "rate_limited", _DETAIL, id=event.id, source=event.source)

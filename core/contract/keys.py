@@ -23,7 +23,7 @@ STEP: Micros = 10 * SECOND
 def key_of(event: Event, received: Micros) -> bytes | None:
     """The key of an accepted event; None for an alarm with neither id nor at (see `CopyCounter`)."""
     if event.id is not None:
-        return key_of_id(event.id)
+        return _hashed(f"i\0{event.id}")
     if event.stated_at is not None:
         return _hashed(f"a\0{event.stated_at}\0{event.type.name}\0{event.child or ''}\0{content_of(event)}")
     if event.type.lane == "alarm":
@@ -33,7 +33,7 @@ def key_of(event: Event, received: Micros) -> bytes | None:
 
 def key_of_id(event_id: str) -> bytes:
     """The key of every event that names an id, for whoever asks for it by that id."""
-    return blake2b(b"i\0" + event_id.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()
+    return _hashed(f"i\0{event_id}")
 
 
 def content_of(event: Event) -> str:
@@ -51,8 +51,6 @@ def refused_key(device_id: str, rejection: Rejection) -> bytes | None:
 
 def event_key(event: Event, device_id: str, received: Micros, copies: "CopyCounter") -> tuple[bytes, bool]:
     """The key of an accepted event, and whether it was counted: such a key may differ from another listener's."""
-    if event.id is not None:
-        return key_of_id(event.id), False
     if (key := key_of(event, received)) is not None:
         return key, False
     return copies.key(received, device_id, event.type.name, event.child or "", content_of(event)), True

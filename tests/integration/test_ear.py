@@ -83,6 +83,7 @@ async def test_the_directory_hears_of_a_device_although_its_connections_are_stra
         await eventually(lambda: cache.current.get("w1") is not None, seconds=OUTER_S)
         stop.set()
         await task
+        assert {entry.id for entry in cache.current} == {"w1"}
 
 
 async def test_credentials_are_followed_on_although_the_connection_is_stranded(
@@ -102,6 +103,7 @@ async def test_credentials_are_followed_on_although_the_connection_is_stranded(
         await eventually(lambda: "w1:" in file.read_text(), seconds=OUTER_S)
         stop.set()
         await task
+        assert file.read_text().count("w1:") == 1
 
 
 class _Broker:
