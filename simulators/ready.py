@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,10 +21,18 @@ class SpareDevice(Account):
     elder_id: str
 
 
+def _live_url_of(found: dict[str, Any]) -> str:
+    """Where a demo of an earlier version has it, whose ready file does not say."""
+    return f"{str(found.get('api_url')).replace('http', 'ws', 1)}/api/v1/live"
+
+
 class Ready(BaseModel):
+    """`live_url`: of the live stream (contract §3)."""
+
     model_config = ConfigDict(frozen=True)
 
     api_url: str
+    live_url: str = Field(default_factory=_live_url_of)
     mqtt_host: str
     mqtt_port: int
     database_url: str = Field(repr=False)

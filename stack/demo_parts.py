@@ -32,6 +32,10 @@ class Addresses:
         return f"http://127.0.0.1:{self.ports['api']}"
 
     @property
+    def live_url(self) -> str:
+        return f"{self.api_url.replace('http', 'ws', 1)}/api/v1/live"
+
+    @property
     def status_urls(self) -> dict[str, str]:
         return {name: f"http://127.0.0.1:{port}" for name, port in self.ports.items()}
 

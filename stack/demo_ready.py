@@ -39,6 +39,7 @@ async def wait_until_ready(addresses: Addresses, asked_to_stop: asyncio.Event, s
 def ready_document(addresses: Addresses, town: dict[str, Any]) -> dict[str, Any]:
     return {
         "api_url": addresses.api_url,
+        "live_url": addresses.live_url,
         "mqtt_host": addresses.stack.mqtt_host,
         "mqtt_port": addresses.stack.mqtt_port,
         "database_url": addresses.stack.database_url,

@@ -123,9 +123,8 @@ async def _console(town: Town, pressed: Pressed, expected: set[str]) -> AsyncIte
     account = town.ready.accounts["admin"]
     client = ApiClient(town.ready.api_url, account.username, account.password)
     await asyncio.to_thread(client.sign_in)
-    url = f"{town.ready.api_url.replace('http', 'ws', 1)}/api/v1/live"
-
-    async with connect(url, additional_headers={"Authorization": f"Bearer {client.token}"}, max_size=None) as console:
+    headers = {"Authorization": f"Bearer {client.token}"}
+    async with connect(town.ready.live_url, additional_headers=headers, max_size=None) as console:
         await console.recv()  # hello
 
         async def listen() -> None:

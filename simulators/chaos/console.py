@@ -47,7 +47,7 @@ class Console:
         """The admin's."""
         account = ready.accounts["admin"]
         client = ApiClient(ready.api_url, account.username, account.password)
-        return cls(f"{ready.api_url.replace('http', 'ws', 1)}/api/v1/live", client)
+        return cls(ready.live_url, client)
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="chaos console")

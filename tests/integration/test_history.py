@@ -1,23 +1,18 @@
 """Roll-ups against brute force: late, doubled and slow writers, crashes, rebindings, bent days, retention."""
 
 import asyncio
-import json
 import random
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
-from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
 
 from api.history.resolution import MAX_ITEMS
-from core.contract.keys import CopyCounter
 from core.domain.metrics import METRIC_BY_NAME
 from core.runtime.clock import Clock
 from core.runtime.service import Service
@@ -26,149 +21,16 @@ from history import compression, store
 from history.metrics import HistoryMetrics
 from history.resolution import HOUR, Resolution
 from history.retention import drop_old
-from history.roller import Roller
 from history.service import HistoryService
 from history.settings import HistorySettings
-from ingest import store as ingest_store
-from ingest.admission import admit, assign_keys, delivery_of
-from ingest.writer import Writer
-from registry.directory import Directory
-from tests.fixtures.device_places import OTHER_REGION, REGION, DevicePlaces
+from tests.fixtures.device_places import REGION
+from tests.fixtures.history_town import KATHMANDU, LATENESS, NOON, HistoryTown, Measured
 from tests.fixtures.ingest_house import eventually
-from tests.fixtures.reading_home import BERLIN, Home, agree
-from tests.unit.ingest import words
+from tests.fixtures.reading_home import BERLIN, agree
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
-KATHMANDU = ZoneInfo("Asia/Kathmandu")
 HEART = METRIC_BY_NAME["heart_rate"].number
-NOON = datetime(2026, 3, 29, 12, 0, tzinfo=UTC)  # of the day that Berlin makes 23 hours long
-LATENESS = timedelta(seconds=60)
-
-Measured = tuple[datetime, float]
-
-
-class Gauge:
-    """A device, as ingest knows it; `said` is what was committed."""
-
-    def __init__(self, id: str, number: int) -> None:
-        self.id, self.number = id, number
-        self.said: list[Measured] = []
-        self.directory = Directory([words.device(id, number)])
-
-    async def write(
-        self, conn: Connection, values: list[Measured], now: datetime, *, twice: bool = False, worker: int = 1
-    ) -> None:
-        """One batch through ingest's own writer, in the caller's transaction."""
-        events = [
-            {"id": uuid4().hex, "type": "heart_rate", "at": at.isoformat(), "value": value} for at, value in values
-        ]
-        pieces = []
-        for _ in range(1 + twice):
-            body = json.dumps({"events": events}).encode()
-            made = delivery_of(words.message(f"anxin/v1/{self.id}/up/telemetry", body, at=now))
-            admit(made, self.directory)
-            assign_keys(made, CopyCounter(0))
-            pieces += made.pieces
-        written = await Writer(worker, emergency=False).write(conn, pieces, Counter(), now=now)
-        assert Counter(outcome.value for outcome in written.outcomes)["accepted"] == len(values)
-
-
-class HistoryTown:
-    """Two elders in two time zones, three gauges, and a roller whose clock the test moves."""
-
-    def __init__(self, url: str, stack: AsyncExitStack) -> None:
-        self._url, self._stack = url, stack
-        self.now = NOON
-        self.elders: dict[ZoneInfo, UUID] = {}
-        self.worn: dict[ZoneInfo, list[tuple[Gauge, datetime, datetime]]] = {BERLIN: [], KATHMANDU: []}
-
-    async def connect(self) -> Connection:
-        conn = await psycopg.AsyncConnection.connect(
-            self._url, autocommit=True, options="-c timezone=UTC -c lock_timeout=10s"
-        )
-        await self._stack.enter_async_context(conn)
-        await ingest_store.stage(conn)
-        return conn
-
-    async def open(self) -> "HistoryTown":
-        self.conn, self.rolling = await self.connect(), await self.connect()
-        self.restart()
-        places = DevicePlaces(self.conn)
-        self.home = Home(self.conn, places, await places.centre())
-        await places.centre(region=OTHER_REGION)
-        for region, zone in ((REGION, BERLIN), (OTHER_REGION, KATHMANDU)):
-            await self.conn.execute("UPDATE region SET time_zone = %s WHERE code = %s", (zone.key, region))
-            self.elders[zone] = await self.home.elder(region=region)
-        return self
-
-    async def gauge(self, *worn: tuple[ZoneInfo, datetime, datetime | None]) -> Gauge:
-        made = Gauge(*await self.home.device())
-        for zone, since, until in worn:
-            await self.home.bind(made.id, since, until, elder=self.elders[zone])
-            self.worn[zone].append((made, since, until or datetime.max.replace(tzinfo=UTC)))
-        return made
-
-    def restart(self) -> None:
-        """A roller that remembers nothing, as after a kill."""
-        self.roller = Roller(
-            self.rolling, HistoryMetrics(CollectorRegistry()), lateness_s=LATENESS.total_seconds(), slice_rows=10
-        )
-
-    async def say(self, gauge: Gauge, values: list[Measured], *, twice: bool = False) -> None:
-        async with self.conn.transaction():
-            await gauge.write(self.conn, values, self.now, twice=twice)
-        gauge.said += values
-
-    async def roll(self) -> None:
-        """Round after round until nothing is left to do."""
-        while await self.roller.round(self.now):
-            pass
-
-    def expected(self, zone: ZoneInfo, since: datetime, until: datetime) -> list[Measured]:
-        return [
-            (at, value)
-            for gauge, begin, end in self.worn[zone]
-            for at, value in gauge.said
-            if begin <= at < end and since <= at < until
-        ]
-
-    async def check(self, zone: ZoneInfo, since: datetime, until: datetime, resolution: Resolution | None) -> None:
-        found = await self.home.series(self.elders[zone], since, until, resolution)
-        assert found.next_from is None
-        agree(found, self.expected(zone, since, until), zone)
-
-    async def one(self, query: str, *values: Any) -> Any:
-        ((value,),) = await (await self.conn.execute(query.encode(), values)).fetchall()
-        return value
-
-    async def rolled_up_to(self) -> datetime:
-        return (await store.state(self.conn)).rolled_up_to
-
-    async def check_tables(self) -> None:
-        """Every closed bucket of every roll-up, whether or not anybody would ask for it."""
-        assert await self.one("SELECT count(*) FROM reading_dirty") == 0
-        edge = await self.rolled_up_to()
-        for table, width in (("reading_1m", "1 minute"), ("reading_1h", "1 hour")):
-            wrong = await self.one(
-                f"WITH brute AS (SELECT device_no, metric, time_bucket(%s, at) AS at, min(value), max(value),"
-                f"  count(*) FROM reading GROUP BY 1, 2, 3)"
-                f" SELECT count(*) FROM brute b FULL JOIN {table} t USING (device_no, metric, at)"
-                f" WHERE at + %s::interval <= %s AND (b.min, b.max, b.count) IS DISTINCT FROM (t.min, t.max, t.count)",
-                width, width, edge,
-            )  # fmt: skip
-            assert wrong == 0, table
-        for zone in (BERLIN, KATHMANDU):
-            wrong = await self.one(
-                "WITH brute AS (SELECT device_no, metric, time_bucket('1 day', at, %(zone)s) AS at, min(value),"
-                "  max(value), count(*) FROM reading GROUP BY 1, 2, 3),"
-                " kept AS (SELECT * FROM reading_1d WHERE time_zone = %(zone)s)"
-                " SELECT count(*) FROM brute b FULL JOIN kept t USING (device_no, metric, at), rollup_zone z"
-                " WHERE z.time_zone = %(zone)s AND at >= z.days_from AND at < z.days_up_to"
-                " AND (b.min, b.max, b.count) IS DISTINCT FROM (t.min, t.max, t.count)"
-                .replace("%(zone)s", f"'{zone.key}'")
-            )  # fmt: skip
-            assert wrong == 0, zone
 
 
 @pytest.fixture
@@ -177,82 +39,105 @@ async def town(database: str) -> AsyncIterator[HistoryTown]:
         yield await HistoryTown(database, stack).open()
 
 
-@pytest.mark.parametrize("seed", range(3))
-async def test_answers_equal_brute_force_whatever_happens_in_whatever_order(town: HistoryTown, seed: int):
-    dice = random.Random(seed)
-    change = NOON + timedelta(minutes=30, seconds=17, microseconds=3)
-    gauges = [
-        await town.gauge((BERLIN, NOON - timedelta(days=99), None)),
-        await town.gauge((BERLIN, NOON - timedelta(days=99), change), (KATHMANDU, change, None)),
-        await town.gauge((KATHMANDU, NOON - timedelta(days=99), change), (BERLIN, change, None)),
-    ]
-    # Who makes a chunk holds up others who need it until the commit; that is not what this test is about.
-    days = "generate_series(%s::timestamptz, %s, '1 day')"
-    await town.conn.execute(
-        f"INSERT INTO reading SELECT 0, 0, day, 0 FROM {days} AS day".encode(),
-        (NOON - timedelta(days=31), NOON + timedelta(days=9)),
-    )
-    await town.conn.execute("DELETE FROM reading")
-    slow: dict[int, tuple[Connection, Any, list[Measured]]] = {}
-    writers = [await town.connect() for _ in gauges]
+class AnyOrder:
+    """What writers, the roller, a crash, a reader and the clock do to a town, as the dice fall."""
 
-    def some(late: bool) -> list[Measured]:
+    def __init__(self, town: HistoryTown, seed: int) -> None:
+        self.town, self.dice = town, random.Random(seed)
+        self.slow: dict[int, tuple[Connection, Any, list[Measured]]] = {}  # gauge -> its transaction that stays open
+
+    async def begin(self) -> None:
+        """Three gauges, two of which change their wearer in half an hour, and the chunks of all their days."""
+        town, change = self.town, NOON + timedelta(minutes=30, seconds=17, microseconds=3)
+        worn = NOON - timedelta(days=99)
+        self.gauges = [
+            await town.gauge((BERLIN, worn, None)),
+            await town.gauge((BERLIN, worn, change), (KATHMANDU, change, None)),
+            await town.gauge((KATHMANDU, worn, change), (BERLIN, change, None)),
+        ]
+        # Who makes a chunk holds up others who need it until the commit; that is not what this test is about.
+        days = "generate_series(%s::timestamptz, %s, '1 day')"
+        await town.conn.execute(
+            f"INSERT INTO reading SELECT 0, 0, day, 0 FROM {days} AS day".encode(),
+            (NOON - timedelta(days=31), NOON + timedelta(days=9)),
+        )
+        await town.conn.execute("DELETE FROM reading")
+        self.writers = [await town.connect() for _ in self.gauges]
+
+    async def go_on(self, steps: int) -> None:
+        writing = [self.write, self.write, self.write_slowly, self.finish_one]
+        actions: list[Callable[[], Any]] = [*writing, self.roll, self.roll, self.pass_time, self.crash, self.check]
+        for _ in range(steps):
+            await self.dice.choice(actions)()
+
+    async def end(self) -> None:
+        """Every transaction is committed, and a day later all is rolled up."""
+        for number in list(self.slow):
+            await self.finish(number)
+        await self.town.roll()
+        self.town.now += timedelta(hours=30)
+        await self.town.roll()
+        await self.town.roll()
+
+    def some(self, late: bool) -> list[Measured]:
+        dice = self.dice
         span = dice.choice([timedelta(minutes=10), timedelta(hours=30), timedelta(days=29)]) if late else LATENESS
         back = [dice.random() * span for _ in range(dice.randint(1, 6))]
-        values = [(town.now - each, float(dice.randint(40, 180))) for each in back]
+        values = [(self.town.now - each, float(dice.randint(40, 180))) for each in back]
         return values + [(values[0][0], 77.7)] * dice.randint(0, 1)  # two readings that are stamped alike
 
-    async def write() -> None:
-        number = dice.randrange(len(gauges))
-        if number in slow:
-            await finish(number)
-        await town.say(gauges[number], some(dice.random() < 0.4), twice=dice.random() < 0.2)
+    async def write(self) -> None:
+        number = self.dice.randrange(len(self.gauges))
+        if number in self.slow:
+            await self.finish(number)
+        twice = self.dice.random() < 0.2
+        await self.town.say(self.gauges[number], self.some(self.dice.random() < 0.4), twice=twice)
 
-    async def write_slowly() -> None:
-        number = dice.randrange(len(gauges))
-        if number in slow:
+    async def write_slowly(self) -> None:
+        number = self.dice.randrange(len(self.gauges))
+        if number in self.slow:
             return
-        values, conn = some(dice.random() < 0.3), writers[number]
+        values, conn = self.some(self.dice.random() < 0.3), self.writers[number]
         transaction = conn.transaction()
         await transaction.__aenter__()
-        await gauges[number].write(conn, values, town.now, worker=number + 2)
-        slow[number] = conn, transaction, values
+        await self.gauges[number].write(conn, values, self.town.now, worker=number + 2)
+        self.slow[number] = conn, transaction, values
 
-    async def finish(number: int) -> None:
-        _, transaction, values = slow.pop(number)
+    async def finish(self, number: int) -> None:
+        _, transaction, values = self.slow.pop(number)
         await transaction.__aexit__(None, None, None)
-        gauges[number].said += values
+        self.gauges[number].said += values
 
-    async def finish_one() -> None:
-        if slow:
-            await finish(dice.choice(list(slow)))
+    async def finish_one(self) -> None:
+        if self.slow:
+            await self.finish(self.dice.choice(list(self.slow)))
 
-    async def roll() -> None:
-        await town.roller.round(town.now)
+    async def roll(self) -> None:
+        await self.town.roller.round(self.town.now)
 
-    async def crash() -> None:
-        async with town.rolling.transaction(force_rollback=True):
-            await town.roller.round(town.now)
-        town.restart()
+    async def crash(self) -> None:
+        async with self.town.rolling.transaction(force_rollback=True):
+            await self.town.roller.round(self.town.now)
+        self.town.restart()
 
-    async def pass_time() -> None:
-        town.now += dice.choice([timedelta(seconds=20), timedelta(minutes=3), timedelta(hours=5)]) * dice.random()
+    async def pass_time(self) -> None:
+        step = self.dice.choice([timedelta(seconds=20), timedelta(minutes=3), timedelta(hours=5)])
+        self.town.now += step * self.dice.random()
 
-    async def check() -> None:
+    async def check(self) -> None:
+        town, dice = self.town, self.dice
         zone = dice.choice([BERLIN, KATHMANDU])
         since = town.now - dice.random() * dice.choice([timedelta(hours=3), timedelta(days=3), timedelta(days=40)])
         until = since + dice.random() * (town.now + timedelta(minutes=5) - since)
         await town.check(zone, since, until, dice.choice([None, *Resolution]))
 
-    actions: list[Callable[[], Any]] = [write, write, write_slowly, finish_one, roll, roll, pass_time, crash, check]
-    for _ in range(150):
-        await dice.choice(actions)()
-    for number in list(slow):
-        await finish(number)
-    await town.roll()
-    town.now += timedelta(hours=30)
-    await town.roll()
-    await town.roll()
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_answers_equal_brute_force_whatever_happens_in_whatever_order(town: HistoryTown, seed: int):
+    order = AnyOrder(town, seed)
+    await order.begin()
+    await order.go_on(150)
+    await order.end()
     await town.check_tables()
     for zone in (BERLIN, KATHMANDU):
         for resolution in Resolution:

@@ -128,5 +128,7 @@ def test_the_roll_names_every_process_privately_and_goes_with_the_demo(tmp_path:
 def test_the_ready_file_has_what_the_contract_lists(addresses: Addresses):
     town = {"accounts": {"admin": {"username": "a", "password": "b"}}, "spare_device": {"id": "x"}}
     document = json.loads(json.dumps(ready_document(addresses, town)))
-    assert set(document) == {"api_url", "mqtt_host", "mqtt_port", "database_url", "accounts", "spare_device"}
+    servers = {"api_url", "live_url", "mqtt_host", "mqtt_port", "database_url"}
+    assert set(document) == servers | {"accounts", "spare_device"}
     assert document["api_url"] == "http://127.0.0.1:8080"
+    assert document["live_url"] == "ws://127.0.0.1:8080/api/v1/live"
