@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
+from core.errors import AnxinError
 from simulators.bench.report import table
 from simulators.bench.shape import Bench, Say, add_settings, settle
 from simulators.open_files import allow_many_sockets
@@ -48,7 +49,19 @@ def main(argv: list[str] | None = None) -> int:
 
 
 async def _measured(bench: Bench, options: argparse.Namespace) -> dict[str, object]:
-    return await bench.run(options, _teller())
+    try:
+        return await bench.run(options, _teller())
+    except ExceptionGroup as group:
+        raise _sentence(group) from group
+
+
+def _sentence(group: ExceptionGroup[Exception]) -> Exception:
+    """What one of several tasks side by side could not do, if it said so itself: a person reads that, not a trace."""
+    told, _ = group.split(AnxinError)
+    error: Exception = told or group
+    while told is not None and isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _teller() -> Say:

@@ -6,6 +6,9 @@ import sys
 import time
 
 TELEMETRY_FILTER = "anxin/v1/+/up/telemetry"
+# Presses for a peer: no part of the platform listens there, and the API would ring for one that it does not store.
+PRESS_TOPIC = "anxin/v1/bench/up/press"
+PRESS_CHANNEL = "bench_press"
 
 
 def contender_parser(name: str) -> argparse.ArgumentParser:

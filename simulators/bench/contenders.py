@@ -1,8 +1,11 @@
 """Limits and peers of ingest, each a process with a broker session of its own, run on the load the platform gets."""
 
 import asyncio
+import contextlib
 import json
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from core.errors import Unavailable
@@ -64,6 +67,22 @@ async def kept_per_s(town: Town, contender: Contender, plan: LoadPlan) -> tuple[
     if process.returncode:
         raise Unavailable(f"The {contender.name} script failed; its words are above.")
     return json.loads(output)["messages"] / plan.seconds, told
+
+
+@asynccontextmanager
+async def running(town: Town, contender: Contender) -> AsyncIterator[None]:
+    """It is connected and takes what comes, until the block ends; its session and what waits there go with it."""
+    process = await asyncio.create_subprocess_exec(*contender.command(town), stdout=asyncio.subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        if not await process.stdout.readline():
+            raise Unavailable(f"The {contender.name} script failed; its words are above.")
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        await _forget(town, contender)
 
 
 async def _run(command: tuple[str, ...], contender: Contender) -> list[dict[str, float]]:

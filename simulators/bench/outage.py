@@ -1,23 +1,28 @@
 """`anxin bench outage`: the database goes down for ten minutes while 3,000 messages a second and presses go on.
 
-How soon a press is on the console as not yet stored; whether afterwards everything is stored and every press has its
-one alert; and how fast what waited is drained beside the live load, which never stops.
+How soon a press is on the console as not yet stored, beside a message through the broker and back on the same schedule
+at the same time; whether afterwards everything is stored and every press has its one alert; and how fast what waited is
+drained beside the live load, which never stops, as a share of bare COPY of the same rows (the spool is drained from
+disk, so what the database takes is the limit, not what the broker gives).
 """
 
 import argparse
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.errors import Unavailable
+from simulators.bench.copy_limit import copied_rows_per_s
+from simulators.bench.limit import echo
 from simulators.bench.load_plan import LoadPlan, LoadTold
 from simulators.bench.load_run import LoadRun, start_load
 from simulators.bench.presses import OPENED, PROVISIONAL, Gate, Pressed, press
-from simulators.bench.report import latencies, report, server_versions
+from simulators.bench.report import Figures, latencies, report, server_versions
 from simulators.bench.servers import crash_database, start_servers
 from simulators.bench.shape import Bench, Document, Number, Say
 from simulators.bench.stored import Store, Tally, must_be_whole
 from simulators.bench.town import Town, fresh_town, homes_for
-from simulators.bench.workers import Workers, own_workers
+from simulators.bench.workers import own_workers
 
 SETTINGS = (
     Number("seconds", 600, 12, 5, 36_000, "how long the database is away"),
@@ -42,21 +47,33 @@ class _Drained:
     seconds: float
     committed: int
 
+    @property
+    def per_s(self) -> float:
+        return self.waited / self.seconds
+
+    @property
+    def committed_per_s(self) -> float:
+        """With the live readings of that time."""
+        return self.committed / self.seconds
+
 
 async def run(options: argparse.Namespace, say: Say) -> Document:
     """Each repeat on a fresh platform. Raises Unavailable when it does not start or a reading or press is lost."""
     presses = max(1, int((options.seconds - 2 * _FIRST_PRESS_AFTER_S) * options.presses_per_second))
-    figures, versions = [], {}
+    figures, limits, versions = [], [], {}
     for repeat in range(1, options.repeats + 1):
         say(f"repeat {repeat} of {options.repeats}: starting a town")
         async with fresh_town(max(homes_for(options.devices), presses)) as town, own_workers(town) as workers:
             versions = await asyncio.to_thread(server_versions, town.ready.database_url)
             await workers.start(options.workers)
-            figures.append(await _once(options, town, workers, presses, say))
-    return report("outage", figures, [], versions)
+            measured, limit = await _once(options, town, presses, say)
+        figures.append(measured)
+        limits.append(limit)
+    return report("outage", figures, limits, versions)
 
 
-async def _once(options: argparse.Namespace, town: Town, workers: Workers, presses: int, say: Say) -> dict[str, float]:
+async def _once(options: argparse.Namespace, town: Town, presses: int, say: Say) -> tuple[Figures, Figures]:
+    """The figures and their limits."""
     async with Store(town.ready.database_url) as store:
         before = await store.tally()
     run = await start_load(
@@ -64,30 +81,38 @@ async def _once(options: argparse.Namespace, town: Town, workers: Workers, press
     )
     await run.speaks()
     await asyncio.sleep(_BEFORE_S)
-    gate = Gate()
+    gates, per_s = (Gate(), Gate()), options.presses_per_second
     async with asyncio.TaskGroup() as group:
         pressing = group.create_task(
-            press(town, town.watches[:presses], options.presses_per_second, gate=gate, within_s=_DRAINED_WITHIN_S)
+            press(town, town.watches[:presses], per_s, gate=gates[0], within_s=_DRAINED_WITHIN_S)
         )
-        await _away(options, town, gate, say)
+        echoing = group.create_task(echo(town, presses, per_s, gate=gates[1]))
+        await _away(options, town, gates, say)
         await start_servers(town)
         say("the database answers again")
         drained = await _until_caught_up(town, run, before, options.per_second, say)
         told = await run.end()
-    pressed = pressing.result()
     await _whole(town, told, before)
-    return _figures(options, pressed, drained, told)
+    copied = await copied_rows_per_s(town.ready.database_url)
+    say(f"drained at {drained.per_s:,.0f} readings/s; bare COPY of such rows: {copied:,.0f} rows/s")
+    figures = _figures(options, pressing.result(), drained, told) | {
+        "committed_pct_of_copy": 100 * drained.committed_per_s / copied
+    }
+    limits = latencies("provisional", echoing.result()) | {"committed_per_s": copied}
+    return figures, {name: limit for name, limit in limits.items() if name in figures}
 
 
-async def _away(options: argparse.Namespace, town: Town, gate: Gate, say: Say) -> None:
-    """Crash the database, let the presses begin, and stay without it for the time asked."""
-    await gate.ready.wait()
+async def _away(options: argparse.Namespace, town: Town, gates: Sequence[Gate], say: Say) -> None:
+    """Crash the database, let presses and echo begin, and stay without it for the time asked."""
+    for gate in gates:
+        await gate.ready.wait()
     await crash_database(town)
     loop = asyncio.get_running_loop()
     until = loop.time() + options.seconds
     say(f"the database is down, for {options.seconds} s")
     await asyncio.sleep(_FIRST_PRESS_AFTER_S)
-    gate.begin.set()
+    for gate in gates:
+        gate.begin.set()
     while (left := until - loop.time()) > 0:
         await asyncio.sleep(min(60.0, left))
         say(f"  {max(0.0, until - loop.time()):.0f} s of the outage are left")
@@ -129,9 +154,9 @@ def _figures(options: argparse.Namespace, pressed: Pressed, drained: _Drained, t
         "presses_without_provisional": float(pressed.without(PROVISIONAL)),
         "waited_readings": float(drained.waited),
         "drained_in_s": drained.seconds,
-        "drained_per_s": drained.waited / drained.seconds,
-        "committed_per_s": drained.committed / drained.seconds,
-        "drained_times_live": drained.waited / drained.seconds / options.per_second,
+        "drained_per_s": drained.per_s,
+        "committed_per_s": drained.committed_per_s,
+        "drained_times_live": drained.per_s / options.per_second,
         "lost_readings": 0.0,
         "offered_per_s": told.per_s,
     }

@@ -44,10 +44,15 @@ class Pressed:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """`ready`: watches and console are connected; `begin`: now press."""
+    """`ready`: all that is needed is connected; `begin`: now press."""
 
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     begin: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def passed(self) -> None:
+        """Say that all is connected and wait to be let through."""
+        self.ready.set()
+        await self.begin.wait()
 
 
 async def press_latencies(town: Town, watches: Sequence[FleetMember], per_s: float) -> list[float]:
@@ -86,8 +91,7 @@ async def press(
                 await sessions[n].publish(f"anxin/v1/{device}/up/alarm", _SOS)
 
         if gate is not None:
-            gate.ready.set()
-            await gate.begin.wait()
+            await gate.passed()
         await on_schedule(len(watches), per_s, one)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(complete.wait(), within_s)

@@ -3,21 +3,21 @@
 Each says its birth and one reading; all of it must be stored. Meanwhile elders press: each press connects anew in the
 middle of the storm, and its latency counts from when it was due. With `--broker-restarts 1` the broker restarts in
 between, so that ingest and API lose their sessions too.
+
+Limits in the same run: the same storm of the same sessions on the same broker before any worker listens to it, and for
+the presses broker echo + one commit on their schedule at the same time, on a connection that stands.
 """
 
 import argparse
 import asyncio
-import json
-import sys
-from dataclasses import dataclass
 
 from core.errors import Unavailable
+from simulators.bench.limit import echo_and_commit
 from simulators.bench.presses import OPENED, Gate, Pressed, press
-from simulators.bench.report import latencies, report, server_versions
-from simulators.bench.servers import start_servers, stop_broker
+from simulators.bench.report import Figures, latencies, report, server_versions
 from simulators.bench.shape import REPEATS, Bench, Document, Number, Say
 from simulators.bench.stored import Store
-from simulators.bench.storm_clients import listens
+from simulators.bench.storm import Back, StormClients
 from simulators.bench.town import Town, fresh_town
 from simulators.bench.workers import own_workers
 
@@ -32,136 +32,76 @@ SETTINGS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Back:
-    """Of one client process."""
-
-    back: int
-    seconds: float
-    retries: int
-
-
-class _Clients:
-    def __init__(self, town: Town, options: argparse.Namespace) -> None:
-        self._town, self._options = town, options
-        self._processes: list[asyncio.subprocess.Process] = []
-
-    async def start(self) -> None:
-        """Returns when all are connected."""
-        town, options = self._town, self._options
-        for part in range(options.processes):
-            words = ("--fleet-file", str(town.fleet_file), "--port", str(town.ready.mqtt_port))
-            share = ("--part", str(part), "--parts", str(options.processes), "--sessions", str(options.sessions))
-            self._processes.append(
-                await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "simulators.bench.storm_clients", *words, *share),
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE,
-                )
-            )
-        connected = [await self._line(process) for process in self._processes]
-        if (count := sum(int(one["connected"]) for one in connected)) != options.sessions:
-            raise Unavailable(f"The town has {count} devices with a connection, not {options.sessions}.")
-
-    def cut(self) -> None:
-        for process in self._processes:
-            assert process.stdin is not None
-            process.stdin.write(b"cut\n")
-
-    async def back(self) -> list[_Back]:
-        told = [await self._line(process) for process in self._processes]
-        await asyncio.gather(*(process.wait() for process in self._processes))
-        return [_Back(int(one["back"]), one["seconds"], int(one["retries"])) for one in told]
-
-    async def _line(self, process: asyncio.subprocess.Process) -> dict[str, float]:
-        assert process.stdout is not None
-        line = await process.stdout.readline()
-        if not line:
-            raise Unavailable("A process of device sessions failed; its words are above.")
-        told: dict[str, float] = json.loads(line)
-        return told
-
-    def kill(self) -> None:
-        for process in self._processes:
-            if process.returncode is None:
-                process.kill()
-
-
 async def run(options: argparse.Namespace, say: Say) -> Document:
     """Each repeat on a fresh platform. Raises Unavailable when it does not start or something is lost."""
-    figures, versions = [], {}
+    figures, limits, versions = [], [], {}
     for repeat in range(1, options.repeats + 1):
         say(f"repeat {repeat} of {options.repeats}: starting a town of {options.sessions // 2} homes")
         homes = max(options.sessions // 2, options.presses)
         async with fresh_town(homes) as town, own_workers(town) as workers:
             versions = await asyncio.to_thread(server_versions, town.ready.database_url)
+            bare = await _bare(options, town, say)
             await workers.start(options.workers)
-            figures.append(await _once(options, town, say))
-    return report("reconnect-storm", figures, [], versions)
+            measured, limit = await _once(options, town, say)
+        figures.append(measured)
+        limits.append({**bare, **limit})
+    return report("reconnect-storm", figures, limits, versions)
 
 
-async def _once(options: argparse.Namespace, town: Town, say: Say) -> dict[str, float]:
-    clients = _Clients(town, options)
-    try:
-        await clients.start()
+async def _bare(options: argparse.Namespace, town: Town, say: Say) -> dict[str, float]:
+    """The same storm while no worker runs and the broker keeps no session for one: what it takes from them ends there.
+
+    Nobody presses: the API would hear it and ring for a press that nobody stores.
+    """
+    async with StormClients(town, options) as clients:
+        await clients.cut()
+        back = await clients.back()
+    say(f"the broker alone: {options.sessions:,} sessions are back after {back.seconds:.1f} s")
+    return _back_figures(options, back)
+
+
+async def _once(options: argparse.Namespace, town: Town, say: Say) -> tuple[Figures, Figures]:
+    """The figures, and what broker echo + one commit took for the presses at the same time."""
+    count, per_s, gates = options.presses, options.presses_per_second, (Gate(), Gate())
+    async with StormClients(town, options) as clients, Store(town.ready.database_url) as store:
         say(f"{options.sessions:,} sessions are connected")
-        async with Store(town.ready.database_url) as store:
-            before, rows = await store.tally(), await store.readings()
-            gate = Gate()
-            pressing = asyncio.create_task(
-                press(
-                    town,
-                    town.watches[-options.presses :],
-                    options.presses_per_second,
-                    gate=gate,
-                    anew=True,
-                    within_s=120,
-                )
-            )
-            await gate.ready.wait()
-            away_ms = await _cut(options, town, clients)
-            gate.begin.set()
+        before, rows = await store.tally(), await store.readings()
+        watches = town.watches[-count:]
+        async with asyncio.TaskGroup() as group:
+            pressing = group.create_task(press(town, watches, per_s, gate=gates[0], anew=True, within_s=120))
+            echoing = group.create_task(echo_and_commit(town, count, per_s, gate=gates[1]))
+            for gate in gates:
+                await gate.ready.wait()
+            away_ms = await clients.cut()
+            for gate in gates:
+                gate.begin.set()
             say(f"the broker was away for {away_ms:.0f} ms; all come back")
             back = await clients.back()
-            pressed = await pressing
-            await store.until_settled(options.sessions, before)
-            stored, online = await store.readings() - rows, await store.online()
-        return _figures(options, back, pressed, stored, online) | {"broker_away_ms": away_ms}
-    finally:
-        clients.kill()
+        await store.until_settled(options.sessions, before)
+        stored, online = await store.readings() - rows, await store.online()
+    figures = _figures(options, back, pressing.result(), stored, online) | {"broker_away_ms": away_ms}
+    return figures, latencies("sos", echoing.result())
 
 
-async def _cut(options: argparse.Namespace, town: Town, clients: _Clients) -> float:
-    """Cut all, and if asked restart the broker; milliseconds until it took connections again."""
-    if not options.broker_restarts:
-        clients.cut()
-        return 0.0
-    loop = asyncio.get_running_loop()
-    await stop_broker(town)
-    stopped = loop.time()
-    clients.cut()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(start_servers(town))
-        await listens((town.ready.mqtt_host, town.ready.mqtt_port))
-        return (loop.time() - stopped) * 1000
-
-
-def _figures(
-    options: argparse.Namespace, back: list[_Back], pressed: Pressed, stored: int, online: int
-) -> dict[str, float]:
+def _figures(options: argparse.Namespace, back: Back, pressed: Pressed, stored: int, online: int) -> dict[str, float]:
     if stored != options.sessions or online < options.sessions:
         raise Unavailable(
             f"Of {options.sessions} devices that came back, {stored} readings are stored and {online} are online."
         )
     if missing := pressed.without(OPENED):
         raise Unavailable(f"{missing} of {len(pressed.due)} presses in the storm never reached the console.")
-    seconds = max(one.seconds for one in back)
     return {
-        "all_back_s": seconds,
-        "back_per_s": options.sessions / seconds,
-        "retries": float(sum(one.retries for one in back)),
+        **_back_figures(options, back),
         "lost_readings": float(options.sessions - stored),
         **latencies("sos", pressed.latencies_ms(OPENED)),
+    }
+
+
+def _back_figures(options: argparse.Namespace, back: Back) -> dict[str, float]:
+    return {
+        "all_back_s": back.seconds,
+        "back_per_s": options.sessions / back.seconds,
+        "retries": float(back.retries),
     }
 
 

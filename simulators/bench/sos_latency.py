@@ -1,7 +1,8 @@
 """`anxin bench sos-latency`: press to frame while nothing, much, too much, a backlog or a dead worker is beside it.
 
 Every phase presses the watches of other elders, on one schedule, with broker echo + one commit on the same schedule at
-the same time: what the machine itself could do just then.
+the same time: what the machine itself could do just then. Before the first phase the tutorial script takes presses,
+idle and beside the rated telemetry, while no session of the platform would queue the same.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from simulators.bench.drain import queue_backlog
 from simulators.bench.limit import echo_and_commit
 from simulators.bench.load_plan import LoadPlan
 from simulators.bench.load_run import start_load
+from simulators.bench.peer_presses import tutorial_presses
 from simulators.bench.presses import press_latencies
 from simulators.bench.report import latencies, report, server_versions
 from simulators.bench.shape import REPEATS, Bench, Document, Number, Say
@@ -134,7 +136,7 @@ PHASES: Mapping[str, Callable[[_Trial], Awaitable[None]]] = {
 async def run(options: argparse.Namespace, say: Say) -> Document:
     """Each repeat on a fresh platform. Raises Unavailable when it does not start or a press or reading is lost."""
     pressing = len(PHASES) * options.presses + _WARM_UP
-    figures, limits, versions = [], [], {}
+    figures, limits, peers, versions = [], [], [], {}
     for repeat in range(1, options.repeats + 1):
         homes = max(homes_for(options.devices), pressing)
         say(f"repeat {repeat} of {options.repeats}: starting a town of {homes} homes")
@@ -144,6 +146,7 @@ async def run(options: argparse.Namespace, say: Say) -> Document:
             Store(town.ready.database_url) as store,
         ):
             versions = await asyncio.to_thread(server_versions, town.ready.database_url)
+            peers.append(await tutorial_presses(town, options, say))
             await workers.start(1)
             watches = iter(town.watches)
             await press_latencies(town, [next(watches) for _ in range(_WARM_UP)], options.per_second)
@@ -152,7 +155,7 @@ async def run(options: argparse.Namespace, say: Say) -> Document:
                 await phase(trial)
         figures.append(trial.figures)
         limits.append(trial.limits)
-    return report("sos-latency", figures, limits, versions)
+    return report("sos-latency", figures, limits, versions, peers)
 
 
 BENCH = Bench(

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -30,8 +30,10 @@ def create_table(conn: Connection[Any]) -> None:
     conn.commit()
 
 
-def client_of(options: argparse.Namespace, on_message: OnMessage, *, manual_ack: bool) -> paho.Client:
-    """Connected and subscribed at QoS 1 with a session the broker keeps."""
+def client_of(
+    options: argparse.Namespace, on_message: OnMessage, *, manual_ack: bool, also: Sequence[str] = ()
+) -> paho.Client:
+    """Connected and subscribed to telemetry, and `also` other filters, at QoS 1 with a session the broker keeps."""
     client = paho.Client(CallbackAPIVersion.VERSION2, options.client_id, clean_session=False, manual_ack=manual_ack)
     address = parse_broker_url(options.url)
     client.username_pw_set(address.username, address.password)
@@ -41,7 +43,7 @@ def client_of(options: argparse.Namespace, on_message: OnMessage, *, manual_ack:
     client.connect(address.host, address.port)
     while not client.is_connected():
         client.loop(0.1)
-    client.subscribe(TELEMETRY_FILTER, qos=1)
+    client.subscribe([(name, 1) for name in (TELEMETRY_FILTER, *also)])
     while not subscribed:
         client.loop(0.1)
     return client

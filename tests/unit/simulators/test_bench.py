@@ -1,13 +1,16 @@
 """What a bench says: schedules that do not wait, ranks, medians, and the contract's object."""
 
+import argparse
 import asyncio
 import itertools
 
 import pytest
 
+from core.errors import Unavailable
 from simulators import bench_cli
 from simulators.bench.report import medians, report, table
 from simulators.bench.schedule import on_schedule, percentile
+from simulators.bench.shape import Bench, Document, Say
 
 
 async def test_a_slow_answer_does_not_move_the_next_start():
@@ -51,6 +54,22 @@ def test_peers_stand_beside_the_figures():
     lines = table(document, {"a_per_s": "≥ 8"}).splitlines()
     assert lines[1].split() == ["a_per_s", "9.0", "20.0", "≥", "8"]
     assert "(peer)" in lines[2]
+
+
+async def test_what_one_of_several_tasks_could_not_do_is_said_as_one_sentence():
+    def bench(error: Exception) -> Bench:
+        async def run(options: argparse.Namespace, say: Say) -> Document:
+            async with asyncio.TaskGroup() as outer, asyncio.TaskGroup() as inner:
+                outer.create_task(asyncio.sleep(60))
+                inner.create_task(asyncio.sleep(60))
+                raise error
+
+        return Bench("x", "", (), run)
+
+    with pytest.raises(Unavailable, match="Three presses"):
+        await bench_cli._measured(bench(Unavailable("Three presses never rang.")), argparse.Namespace())
+    with pytest.raises(ExceptionGroup):
+        await bench_cli._measured(bench(ValueError("a bug")), argparse.Namespace())
 
 
 @pytest.mark.parametrize("name", bench_cli.BENCHES)
