@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 
 from anxin.top.frame import frame
+from anxin.top.past import Past
 from anxin.top.scrape import Reading, read
 from anxin.top.show import show
 from stack.paths import default_data_dir
@@ -34,11 +35,14 @@ def main(argv: list[str] | None = None) -> int:
     if options.once or options.json:
         time.sleep(_PERIOD_S)  # rates are of the time between two readings
         return _once(before, read(urls, database), as_json=options.json)
+    past = Past()
     with Live(console=Console(), screen=True, auto_refresh=False) as live:
         while True:
             time.sleep(_PERIOD_S)
             now = read(urls, database)
-            live.update(show(frame(before, now)), refresh=True)
+            shown = frame(before, now)
+            past.add(shown)
+            live.update(show(shown, past), refresh=True)
             before = now
 
 

@@ -31,6 +31,7 @@ def frame(before: Reading, now: Reading) -> Frame:
         "engine": [_engine(name, old(name), samples) for name, samples in answering if name.startswith("engine")],
         "alerts": _alerts([samples for name, samples in answering if name.startswith("engine")]),
         "api": [_api(name, old(name), samples, seconds) for name, samples in answering if name.startswith("api")],
+        "resident_bytes": {name: value(samples, "process_resident_memory_bytes") for name, samples in answering},
         "database": None if now.database is None else dict(now.database),
         "asked_database": now.asked_database,
     }

@@ -5,14 +5,17 @@ from rich.table import Table
 from rich.text import Text
 
 from anxin.top.frame import OUTCOMES, SEVERITIES, Frame
+from anxin.top.past import CELLS, FRAMES_A_CELL, Past, sparkline
 
 _BAD = "bold red"
 
 
-def show(frame: Frame) -> Group:
+def show(frame: Frame, past: Past | None = None) -> Group:
+    """`past`: the last minutes with this frame among them, shown below; a single frame has none."""
     away = [name for name, answers in frame["parts"].items() if not answers]
     rows: list[RenderableType] = [Text(f"{name}: no answer", style=_BAD) for name in away]
-    return Group(*rows, _ingest(frame), _line(frame), _alerts(frame), *_engines(frame), *_apis(frame), _database(frame))
+    rows += [_ingest(frame), _line(frame), _alerts(frame), *_engines(frame), *_apis(frame), _database(frame)]
+    return Group(*rows, *([] if past is None else [_past(past)]))
 
 
 def _table(*columns: str) -> Table:
@@ -92,6 +95,17 @@ def _database(frame: Frame) -> Text:
         return Text("database: no answer", style=_BAD) if frame["asked_database"] else Text("database: not asked")
     words = f"database  {found['bytes'] / 1e6:,.0f} MB  connections {found['connections']:.0f} of {found['most']:.0f}"
     return Text(f"{words}, {found['active']:.0f} active")
+
+
+def _past(past: Past) -> Table:
+    """A line each, the newest on the right; its scale is from zero to the largest of the line."""
+    table = _table(f"last {CELLS * FRAMES_A_CELL / 60:.0f} min", "", "now", "most")
+    rows = (("received/s", "per_s", _number), ("oldest", "oldest_s", _span), ("worker MB", "megabytes", _number))
+    for name, member, words in rows:
+        values = past.series(member)
+        most = max((value for value in values if value is not None), default=None)
+        table.add_row(name, sparkline(values).rjust(CELLS), words(values[-1]), words(most))
+    return table
 
 
 def _number(found: float | None) -> str:

@@ -7,7 +7,8 @@ from rich.console import Console
 
 from alerts.metrics import EngineMetrics
 from anxin.top.__main__ import main
-from anxin.top.frame import frame, quantile, rate
+from anxin.top.frame import Frame, frame, quantile, rate
+from anxin.top.past import CELLS, FRAMES_A_CELL, Past, sparkline
 from anxin.top.scrape import Reading, Samples, parse
 from anxin.top.show import show
 from ingest.metrics import IngestMetrics
@@ -61,6 +62,47 @@ def test_live_alerts_and_the_oldest_that_nobody_took_are_the_largest_of_all_engi
     shown = frame(Reading(0, {}), Reading(1, readings))
     assert shown["alerts"]["p0"] == {"live": 2, "oldest_unacknowledged_s": 180}
     assert shown["engine"][0]["troubles"] == {"platform_disk": 1}
+
+
+def second(number: int, *, per_s: float, megabytes: float) -> Frame:
+    """A frame whose one worker received so much in the second before."""
+    received = ("anxin_ingest_events_total", (("lane", "telemetry"), ("outcome", "received")))
+    memory = ("process_resident_memory_bytes", ())
+    before, now = {received: 1000.0}, {received: 1000.0 + per_s, memory: megabytes * 1e6}
+    return frame(Reading(number, {"ingest-1": before}), Reading(number + 1, {"ingest-1": now}))
+
+
+def test_the_last_minutes_keep_the_peak_of_each_cell_and_forget_what_is_older():
+    past = Past()
+    for number in range(FRAMES_A_CELL):
+        past.add(second(number, per_s=9000 if number == 2 else 100, megabytes=80 + number))
+    past.add(second(9, per_s=200, megabytes=60))
+    assert past.series("per_s") == [9000, 200]
+    assert past.series("megabytes") == [84, 60]
+    for number in range(CELLS * FRAMES_A_CELL):
+        past.add(second(number, per_s=50, megabytes=60))
+    assert past.series("per_s") == [50] * CELLS
+
+
+def test_a_minute_in_which_nobody_answered_is_not_a_minute_in_which_nothing_came():
+    past = Past()
+    past.add(frame(Reading(0, {}), Reading(1, {"ingest-1": None})))
+    assert past.series("per_s") == [None]
+    assert sparkline([None, 0.0, 1.0, 50.0, 100.0]) == "·▁▁▅█"
+    assert sparkline([0.0, 0.0]) == "▁▁"
+    assert sparkline([]) == ""
+
+
+def test_the_last_minutes_stand_below_the_moment_with_their_newest_and_their_largest():
+    past = Past()
+    for number, per_s in enumerate([9000.0] * FRAMES_A_CELL + [300.0]):
+        past.add(second(number, per_s=per_s, megabytes=96))
+    console = Console(width=200, record=True)
+    console.print(show(second(0, per_s=300, megabytes=96), past))
+    lines = [line.split() for line in console.export_text().splitlines()]
+    assert ["received/s", "█▁", "300", "9,000"] in lines
+    assert ["oldest", "··", "-", "-"] in lines
+    assert ["worker", "MB", "██", "96", "96"] in lines
 
 
 def test_parts_that_do_not_answer_are_named_and_the_command_ends_with_1(capsys, monkeypatch, tmp_path):
