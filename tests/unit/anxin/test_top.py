@@ -68,7 +68,8 @@ def second(number: int, *, per_s: float, megabytes: float) -> Frame:
     """A frame whose one worker received so much in the second before."""
     received = ("anxin_ingest_events_total", (("lane", "telemetry"), ("outcome", "received")))
     memory = ("process_resident_memory_bytes", ())
-    before, now = {received: 1000.0}, {received: 1000.0 + per_s, memory: megabytes * 1e6}
+    before: Samples = {received: 1000.0}
+    now: Samples = {received: 1000.0 + per_s, memory: megabytes * 1e6}
     return frame(Reading(number, {"ingest-1": before}), Reading(number + 1, {"ingest-1": now}))
 
 
