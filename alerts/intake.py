@@ -1,6 +1,7 @@
 """From events to alerts, inside the transaction that stores the events.
 
 Three round trips for a cry: whose it is, lock and read, write. docs/adr/0005-alert-sequence.md says why in this order.
+A caller that pipelines its whole transaction takes them in its own (`Raising`).
 """
 
 from collections.abc import Sequence
@@ -10,8 +11,8 @@ from uuid import UUID
 
 from alerts import ledger
 from alerts.fold import Book, Hit, apply
-from alerts.ledger import FallMoment, StoredAnswer
-from alerts.model import Alert, AlertChange
+from alerts.ledger import FallMoment, Loading, StoredAnswer, Writing
+from alerts.model import AlertChange
 from alerts.occurrence import Occurrence
 from alerts.rules import RULED_TYPES, find
 from alerts.rules.fall import FALL_RULES
@@ -22,7 +23,18 @@ from alerts.vocabulary import SubjectKind
 from core.store.pool import Connection
 from registry.attribution import Attribution, attribute
 
-__all__ = ["NOBODYS", "RULED_TYPES", "UNREADABLE_ALARM", "AlertChange", "Occurrence", "raise_alerts", "subject_of"]
+__all__ = [
+    "NOBODYS",
+    "RULED_TYPES",
+    "UNREADABLE_ALARM",
+    "AlertChange",
+    "Occurrence",
+    "Raising",
+    "hear",
+    "moment_of",
+    "raise_alerts",
+    "subject_of",
+]
 
 # With these the device stands for nobody we know, whatever else is bound to the publisher.
 NOBODYS = frozenset({"unknown_child", "unknown_device"})
@@ -37,14 +49,63 @@ async def raise_alerts(conn: Connection, occurrences: Sequence[Occurrence], *, n
     one counter, and readers are woken by its commit. The events themselves must be stored before, in the same
     transaction, so that a fall finds an answer that came first. Raises ConfigurationError when there is no centre.
     """
-    told = (replace(occurrence, told_at=now) for occurrence in occurrences)
-    heard = [(occurrence, finding) for occurrence in told if (finding := find(occurrence)) is not None]
-    heard = await _without_idle_clears(conn, heard)
+    heard = await _without_idle_clears(conn, hear(occurrences, now))
     if not heard:
         return []
-    hits = await _attributed(conn, heard)
-    alerts, hits = await _read(conn, hits)
-    return await ledger.write_changes(conn, apply(Book(alerts), hits, now), now)
+    raising = Raising(heard, await attribute(conn, [moment_of(occurrence) for occurrence, _ in heard]), now)
+    async with conn.pipeline():
+        await raising.read(conn)
+    with ledger.conflicts():
+        await raising.write(conn)
+        return await raising.changes()
+
+
+def hear(occurrences: Sequence[Occurrence], now: datetime) -> list[Heard]:
+    """What the rules find in them."""
+    told = (replace(occurrence, told_at=now) for occurrence in occurrences)
+    return [(occurrence, finding) for occurrence in told if (finding := find(occurrence)) is not None]
+
+
+def moment_of(occurrence: Occurrence) -> tuple[str, datetime]:
+    """What it is attributed by."""
+    return occurrence.device_id, occurrence.at
+
+
+class Raising:
+    """`raise_alerts` in steps, for a caller that pipelines its transaction and waits for the answers between them."""
+
+    def __init__(self, heard: Sequence[Heard], attributions: Sequence[Attribution], now: datetime) -> None:
+        """`attributions` of the same events, in order."""
+        self._hits = [
+            Hit(finding, occurrence, subject_of(attribution, finding, occurrence))
+            for (occurrence, finding), attribution in zip(heard, attributions, strict=True)
+        ]
+        self._now = now
+        self._falls = [n for n, hit in enumerate(self._hits) if hit.finding.rule in FALL_RULES]
+        self._loading: Loading | None = None
+        self._writing: Writing | None = None
+
+    async def read(self, conn: Connection) -> None:
+        """First, in pipeline mode, after the events were sent: send the locks and what is asked behind them."""
+        subjects = {(hit.subject.kind, hit.subject.id) for hit in self._hits}
+        # A fall in a dwelling and an answer from a watch share the elder, not the subject.
+        elders = {h.subject.elder_id for h in self._hits if h.subject.elder_id and not h.finding.about_device}
+        moments = [_moment(self._hits[n]) for n in self._falls]
+        self._loading = await ledger.send_lock_and_load(conn, sorted(subjects), sorted(elders), moments)
+
+    async def write(self, conn: Connection) -> None:
+        """Then, with the answers there: decide, and send what changes. Nothing but the COMMIT may follow."""
+        assert self._loading is not None
+        alerts, answers = await self._loading.fetch()
+        for answer in answers:  # each fall gets the "I am fine" that was stored before it
+            n = self._falls[answer.fall]
+            self._hits[n] = replace(self._hits[n], answer=_occurrence(answer))
+        if changes := apply(Book(alerts), self._hits, self._now):
+            self._writing = await ledger.send_changes(conn, changes, self._now)
+
+    async def changes(self) -> list[AlertChange]:
+        """In the end: what was written, numbered."""
+        return [] if self._writing is None else await self._writing.fetch()
 
 
 async def _without_idle_clears(conn: Connection, heard: list[Heard]) -> list[Heard]:
@@ -62,14 +123,6 @@ def _clears_a_device(finding: Finding) -> bool:
     return finding.effect is Effect.CLEAR and finding.about_device
 
 
-async def _attributed(conn: Connection, heard: Sequence[Heard]) -> list[Hit]:
-    attributions = await attribute(conn, [(occurrence.device_id, occurrence.at) for occurrence, _ in heard])
-    return [
-        Hit(finding, occurrence, subject_of(attribution, finding, occurrence))
-        for (occurrence, finding), attribution in zip(heard, attributions, strict=True)
-    ]
-
-
 def subject_of(attribution: Attribution, finding: Finding, occurrence: Occurrence) -> Subject:
     """Whom the alert is about. A cry of nobody we know is about the publishing device, in its place's centre, and no
     family is told: it may be somebody else's. A device's own state is about the device, but its elder's family sees it.
@@ -81,21 +134,6 @@ def subject_of(attribution: Attribution, finding: Finding, occurrence: Occurrenc
     elif finding.about_device:
         kind, id = SubjectKind.DEVICE, occurrence.device_id
     return Subject(kind, id, elder_id, elder_ids, attribution.centre_id, attribution.region_code)
-
-
-async def _read(conn: Connection, hits: Sequence[Hit]) -> tuple[list[Alert], list[Hit]]:
-    """Lock and load; then give each fall the "I am fine" that was stored before it."""
-    subjects = {(hit.subject.kind, hit.subject.id) for hit in hits}
-    # A fall in a dwelling and an answer from a watch share the elder, not the subject.
-    elders = {h.subject.elder_id for h in hits if h.subject.elder_id and not h.finding.about_device}
-    falls = [n for n, hit in enumerate(hits) if hit.finding.rule in FALL_RULES]
-    moments = [_moment(hits[n]) for n in falls]
-    alerts, answers = await ledger.lock_and_load(conn, sorted(subjects), sorted(elders), moments)
-    answered = list(hits)
-    for answer in answers:
-        n = falls[answer.fall]
-        answered[n] = replace(hits[n], answer=_occurrence(answer))
-    return alerts, answered
 
 
 def _moment(hit: Hit) -> FallMoment:

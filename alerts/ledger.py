@@ -4,13 +4,16 @@ Whoever changes alerts: lock first (`lock_and_load`, `lock_one`, `claim_unanswer
 work of the transaction, because it takes the one counter (docs/adr/0005-alert-sequence.md).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
+from psycopg import AsyncCursor
+from psycopg.errors import ActiveSqlTransaction
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
@@ -60,30 +63,45 @@ def _numbers(subjects: Collection[SubjectKey], elders: Collection[UUID]) -> list
     return sorted({lock_number(kind, id) for kind, id in keys})
 
 
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """Locks and questions that are on their way."""
+
+    _rows: AsyncCursor[dict[str, Any]]
+    _answers: AsyncCursor[tuple[Any, ...]] | None
+
+    async def fetch(self) -> tuple[list[Alert], list[StoredAnswer]]:
+        alerts = [alert_from_row(row) for row in await self._rows.fetchall()]
+        stored = [] if self._answers is None else await self._answers.fetchall()
+        return alerts, [StoredAnswer(n - 1, *rest) for n, *rest in stored]
+
+
 async def lock_and_load(
     conn: Connection, subjects: Collection[SubjectKey], elders: Collection[UUID], falls: Sequence[FallMoment] = ()
 ) -> tuple[list[Alert], list[StoredAnswer]]:
-    """Lock these subjects and elders, then read their unclosed alerts and the stored answers to `falls`.
+    """Lock these subjects and elders, then read their unclosed alerts and the stored answers to `falls`: one round
+    trip."""
+    async with conn.pipeline():
+        loading = await send_lock_and_load(conn, subjects, elders, falls)
+    return await loading.fetch()
 
-    One round trip: the statements go out together, and each has a snapshot of its own, newer than the locks.
-    """
+
+async def send_lock_and_load(
+    conn: Connection, subjects: Collection[SubjectKey], elders: Collection[UUID], falls: Sequence[FallMoment] = ()
+) -> Loading:
+    """In pipeline mode. The statements go out together, and each has a snapshot of its own, newer than the locks."""
     given = {
         "numbers": _numbers(subjects, elders),
         "kinds": [kind.value for kind, _ in subjects],
         "subjects": [id for _, id in subjects],
         "elders": list(elders),
     }
-    answers = conn.cursor()
-    async with conn.pipeline():
-        await conn.execute(_SQL["lock_subjects"], given)
-        await conn.execute(_SQL["lock_unclosed"], given)
-        rows = conn.cursor(row_factory=dict_row)
-        await rows.execute(_SQL["unclosed"], given)
-        if falls:
-            await answers.execute(_SQL["answers_of_elders"], _answers_wanted(falls))
-    alerts = [alert_from_row(row) for row in await rows.fetchall()]
-    stored = [StoredAnswer(n - 1, *rest) for n, *rest in await answers.fetchall()] if falls else []
-    return alerts, stored
+    await conn.execute(_SQL["lock_subjects"], given)
+    await conn.execute(_SQL["lock_unclosed"], given)
+    rows = conn.cursor(row_factory=dict_row)
+    await rows.execute(_SQL["unclosed"], given)
+    answers = await conn.execute(_SQL["answers_of_elders"], _answers_wanted(falls)) if falls else None
+    return Loading(rows, answers)
 
 
 def _answers_wanted(falls: Sequence[FallMoment]) -> dict[str, Any]:
@@ -106,6 +124,21 @@ async def devices_with_live_state(
     return set(await (await conn.execute(_SQL["devices_with_live_state"], given)).fetchall())
 
 
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """Changes that are on their way."""
+
+    _changes: Sequence[AlertChange]
+    _answer: AsyncCursor[tuple[Any, ...]]
+
+    async def fetch(self) -> list[AlertChange]:
+        """The changes with seq and alert_no."""
+        row = await self._answer.fetchone()
+        assert row is not None
+        base, alert_nos, *_ = row
+        return [_numbered(change, base + n, alert_nos) for n, change in enumerate(self._changes, 1)]
+
+
 async def write_changes(conn: Connection, changes: Sequence[AlertChange], now: datetime) -> list[AlertChange]:
     """Write the alerts as they stand after `changes` and one alert_event a change, numbered in this order.
 
@@ -114,21 +147,31 @@ async def write_changes(conn: Connection, changes: Sequence[AlertChange], now: d
     """
     if not changes:
         return []
+    with conflicts():
+        return await (await send_changes(conn, changes, now)).fetch()
+
+
+async def send_changes(conn: Connection, changes: Sequence[AlertChange], now: datetime) -> Writing:
+    """`write_changes` (of at least one) for a caller that pipelines and queues the COMMIT behind it. That is safe
+    because the statement itself fails where `conflicts` says Conflict: put it around the whole transaction."""
     final = {change.alert.id: (n, change.alert) for n, change in enumerate(changes, 1)}
     rows = [{**alert_to_row(alert), "seq": n} for n, alert in final.values()]
-    known = [row for row in rows if row["alert_no"]]
     given = {
         "count": len(changes),
-        "changed": Jsonb(known),
+        "changed": Jsonb([row for row in rows if row["alert_no"]]),
         "opened": Jsonb([row for row in rows if not row["alert_no"]]),
         "events": Jsonb([_event_row(n, change, now) for n, change in enumerate(changes, 1)]),
     }
-    row = await (await conn.execute(_SQL["write_changes"], given)).fetchone()
-    assert row is not None
-    base, updated, appended, alert_nos, *_ = row
-    if updated != len(known) or appended != len(changes):
-        raise Conflict("The alert was changed at the same moment. Try again.", code="alert-changed")
-    return [_numbered(change, base + n, alert_nos) for n, change in enumerate(changes, 1)]
+    return Writing(changes, await conn.execute(_SQL["write_changes"], given))
+
+
+@contextmanager
+def conflicts() -> Iterator[None]:
+    """Says the error of `write_changes` in our words."""
+    try:
+        yield
+    except ActiveSqlTransaction as error:
+        raise Conflict("The alert was changed at the same moment. Try again.", code="alert-changed") from error
 
 
 def _event_row(n: int, change: AlertChange, now: datetime) -> dict[str, Any]:

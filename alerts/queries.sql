@@ -114,14 +114,16 @@ appended AS (
     LEFT JOIN inserted i ON i.id = e.alert_id
     RETURNING seq
 )
-SELECT counter.base,
-       (SELECT count(*) FROM updated) AS updated,
-       (SELECT count(*) FROM appended) AS appended,
+SELECT (SELECT base FROM counter) AS base,
        (SELECT coalesce(jsonb_object_agg(id, alert_no), '{}') FROM inserted) AS alert_nos,
-       pg_notify('alert_event', (counter.base + %(count)s)::text),
+       pg_notify('alert_event', ((SELECT base FROM counter) + %(count)s)::text),
        -- From here on every other alert of the platform waits for this commit.
-       set_config('idle_in_transaction_session_timeout', '1s', true)
-FROM counter;
+       set_config('idle_in_transaction_session_timeout', '1s', true),
+       -- A row that somebody changed without its lock, or no counter: the COMMIT may be on its way already, so the
+       -- server itself must refuse. This setting cannot be changed within a transaction, and its error is our Conflict.
+       CASE WHEN (SELECT count(*) FROM updated) <> jsonb_array_length(%(changed)s::jsonb)
+              OR (SELECT count(*) FROM appended) <> %(count)s
+            THEN set_config('transaction_isolation', 'serializable', true) END;
 
 -- find_for_action --
 -- Whom the alert is about, for the lock; nothing when it is outside the caller's scope.

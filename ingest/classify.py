@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.contract.event import Rejection
+from core.contract.keys import unique_key
 from core.contract.topics import Kind
 from ingest.delivery import Outcome, Piece
 
@@ -70,7 +71,7 @@ def outcomes(
     seen: SeenKeys,
 ) -> list[Outcome]:
     """The outcome of each piece. `losers`: number of a candidate whose key was there before -> that row's worker."""
-    result = [_won(piece) for piece in pieces]
+    result = [won(piece) for piece in pieces]
     for number in losers:
         piece = pieces[number]
         is_copy = piece.delivery.kind is Kind.ALARM and losers[number] != worker and scoped_key(piece) not in seen
@@ -80,7 +81,20 @@ def outcomes(
     return result
 
 
-def _won(piece: Piece) -> Outcome:
+def renamed(pieces: Sequence[Piece], settled: Sequence[Outcome]) -> list[int]:
+    """The numbers of those that lost and insist, for a second election in the same transaction; each has a key of its
+    own now. An alarm that names neither id nor time is never taken for a repeat of itself."""
+    numbers = [n for n, outcome in enumerate(settled) if outcome is Outcome.DUPLICATE and pieces[n].insist]
+    for number in numbers:
+        pieces[number].key = unique_key()
+    for piece in pieces:
+        # Tried again after a commit whose answer was lost, it may find its own row: that is no other press.
+        piece.insist = False
+    return numbers
+
+
+def won(piece: Piece) -> Outcome:
+    """Its outcome, unless it loses."""
     content = piece.content
     if type(content) is Rejection:
         return Outcome.REJECTED

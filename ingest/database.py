@@ -24,13 +24,20 @@ class LaneDatabase:
     def __init__(self, url: str, *, name: str, emergency: bool) -> None:
         self._url = url
         self._name = name
+        self._emergency = emergency
         self._idle_ms = _IDLE_IN_TRANSACTION_MS[emergency]
         self._connection: Connection | None = None
         self._fresh: Connection | None = None  # opened and not looked at yet
 
     @asynccontextmanager
     async def transaction(self, *, within_s: float = 30) -> AsyncIterator[Connection]:
-        """Commits at the end. Any exception rolls back and closes a connection that may be broken.
+        """`lend` with a transaction around it: commits at the end, any exception rolls back."""
+        async with self.lend(within_s=within_s) as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def lend(self, *, within_s: float = 30) -> AsyncIterator[Connection]:
+        """The connection, for one transaction of the caller's. Any exception closes it if it may be broken.
 
         After `within_s` from the beginning it fails as a database that is away does, also when the other end has
         fallen silent. Raises SchemaMismatch when the database that answers is of another version than this program.
@@ -41,8 +48,7 @@ class LaneDatabase:
         late = loop.call_at(until, cut, connection)
         try:
             await self._prepare(connection)
-            async with connection.transaction():
-                yield connection
+            yield connection
         except BaseException:
             if connection.broken or connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
                 await self.close()
@@ -80,7 +86,8 @@ class LaneDatabase:
             return
         try:
             await check_schema(connection)
-            await store.stage(connection)
+            if not self._emergency:
+                await store.stage(connection)
         except BaseException:
             await self.close()
             raise

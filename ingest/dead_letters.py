@@ -7,7 +7,8 @@ message that can be replayed like any other. `events` says how many rejections a
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from core.contract.event import Micros, Rejection
 from core.contract.event_time import instant
@@ -30,15 +31,34 @@ class _Gathered:
     size: int = 0
 
 
+class DeadLetter(NamedTuple):
+    """A row of dead_letter, in the order of COPY."""
+
+    received: Micros
+    id: UUID
+    topic: str
+    device_id: str | None
+    lane: str
+    event_index: int | None
+    reason: str
+    detail: str
+    payload: bytes
+    events: int
+
+
 def dead_letter_rows(refused: Iterable[tuple[Piece, Rejection]]) -> list[bytes]:
     """Rows in binary COPY form."""
-    packed: list[bytes] = []
+    return [_packed(letter) for letter in dead_letters(refused)]
+
+
+def dead_letters(refused: Iterable[tuple[Piece, Rejection]]) -> list[DeadLetter]:
+    letters: list[DeadLetter] = []
     gathering: dict[tuple[Any, ...], _Gathered] = {}
     for piece, rejection in refused:
         source = to_bytes(rejection.source) if rejection.index is not None else None
         if rejection.reason != RATE_LIMITED or source is None:
             payload = piece.delivery.message.payload if source is None else _alone(source, rejection, piece.delivery)
-            packed.append(_row(piece.delivery, rejection.index, rejection, rejection.detail, payload, 1))
+            letters.append(_letter(piece.delivery, rejection.index, rejection, rejection.detail, payload, 1))
             continue
         # The same minute, because the accounts are by minute; the same sent_at, because it may be an event's only time.
         delivery = piece.delivery
@@ -47,20 +67,20 @@ def dead_letter_rows(refused: Iterable[tuple[Piece, Rejection]]) -> list[bytes]:
         kept.sources.append(source)
         kept.size += len(source)
         if kept.size > _GATHERED_BYTES or len(kept.sources) >= _GATHERED_EVENTS:
-            packed.append(_gathered_row(gathering.pop(group)))
-    return packed + [_gathered_row(kept) for kept in gathering.values()]
+            letters.append(_gathered(gathering.pop(group)))
+    return letters + [_gathered(kept) for kept in gathering.values()]
 
 
-def _gathered_row(kept: _Gathered) -> bytes:
+def _gathered(kept: _Gathered) -> DeadLetter:
     piece = kept.first
     rejection = piece.content
     assert type(rejection) is Rejection
     if len(kept.sources) == 1:
         payload = _alone(kept.sources[0], rejection, piece.delivery)
-        return _row(piece.delivery, rejection.index, rejection, rejection.detail, payload, 1)
+        return _letter(piece.delivery, rejection.index, rejection, rejection.detail, payload, 1)
     detail = f"{len(kept.sources)} events were above the device's rate."
     payload = _message(kept.sources, piece.delivery.sent_at)
-    return _row(piece.delivery, None, rejection, detail, payload, len(kept.sources))
+    return _letter(piece.delivery, None, rejection, detail, payload, len(kept.sources))
 
 
 def _alone(source: bytes, rejection: Rejection, delivery: Delivery) -> bytes:
@@ -75,18 +95,33 @@ def _message(sources: Sequence[bytes], sent_at: Micros | str | None) -> bytes:
     return b"{" + head + b'"events":[' + b",".join(sources) + b"]}"
 
 
-def _row(
+def _letter(
     delivery: Delivery, index: int | None, rejection: Rejection, detail: str, payload: bytes, events: int
-) -> bytes:
+) -> DeadLetter:
+    return DeadLetter(
+        delivery.received,
+        new_id(instant(delivery.received)),
+        delivery.message.topic,
+        delivery.device_id or None,
+        delivery.kind.value if delivery.kind is not None else "",
+        index,
+        rejection.reason,
+        detail,
+        payload[:MAX_BYTES],
+        events,
+    )
+
+
+def _packed(letter: DeadLetter) -> bytes:
     return rows.row(
-        rows.time(delivery.received),
-        rows.uuid(new_id(instant(delivery.received))),
-        rows.text(delivery.message.topic),
-        rows.maybe(rows.text, delivery.device_id or None),
-        rows.text(delivery.kind.value if delivery.kind is not None else ""),
-        rows.maybe(rows.int4, index),
-        rows.text(rejection.reason),
-        rows.text(detail),
-        rows.raw(payload[:MAX_BYTES]),
-        rows.int4(events),
+        rows.time(letter.received),
+        rows.uuid(letter.id),
+        rows.text(letter.topic),
+        rows.maybe(rows.text, letter.device_id),
+        rows.text(letter.lane),
+        rows.maybe(rows.int4, letter.event_index),
+        rows.text(letter.reason),
+        rows.text(letter.detail),
+        rows.raw(letter.payload),
+        rows.int4(letter.events),
     )

@@ -1,6 +1,5 @@
 """What a lane is made of, from the settings: session, inbox, connections, spool, drainer."""
 
-from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from core.runtime.mqtt import BrokerAddress, Message, MqttSession
 from ingest.classify import SeenKeys
 from ingest.database import LaneDatabase
 from ingest.drain import Drainer
+from ingest.emergency_writer import EmergencyWriter
 from ingest.inbox import Inbox
 from ingest.lane import Lane, LaneLimits
 from ingest.limits import RateLimits
@@ -44,7 +44,7 @@ class LaneParts:
     clock: Clock
     view: RegistryView
     stack: AsyncExitStack
-    seen: dict[str, SeenKeys] = field(default_factory=lambda: defaultdict(SeenKeys))
+    seen: SeenKeys = field(default_factory=SeenKeys)
 
     def lane(self, name: str, *, emergency: bool) -> Lane:
         settings = self.settings
@@ -132,7 +132,9 @@ class LaneParts:
         return Settler(
             name,
             database,
-            Writer(settings.ingest_worker, emergency=emergency, seen=self.seen[name], hold=hold),
+            EmergencyWriter(settings.ingest_worker, seen=self.seen)
+            if emergency
+            else Writer(settings.ingest_worker, hold=hold),
             self.metrics,
             self.clock,
             settings.ingest_alarm_write_timeout_seconds if emergency else settings.ingest_write_timeout_seconds,

@@ -44,13 +44,6 @@ WITH won AS (
 )
 SELECT s.number FROM key_stage s LEFT JOIN won USING (device_no, key) WHERE won.key IS NULL;
 
--- holders --
--- Which worker entered the key of each of these losers. A statement of its own: it must see what was committed
--- while the election waited.
-SELECT s.number, k.worker
-FROM key_stage s JOIN event_key k USING (device_no, key)
-WHERE s.number = ANY(%(numbers)s);
-
 -- clear_keys --
 DELETE FROM key_stage;
 
@@ -78,23 +71,6 @@ ON CONFLICT (device_no) DO UPDATE SET
                      AND excluded.link_at >= coalesce(d.link_at, '-infinity')
                      AND (excluded.link = 'online' OR d.link IS DISTINCT FROM 'online'
                           OR d.link_from IS NOT DISTINCT FROM excluded.link_from) AS news) AS word);
-
--- touch_state --
--- The alarm lane's form: an emergency does not wait for a row that a telemetry batch holds. Whoever holds it is just
--- writing a sign of life of this moment.
-WITH free AS (
-    SELECT device_no FROM device_state WHERE device_no IN (SELECT device_no FROM state_stage)
-    ORDER BY device_no FOR UPDATE SKIP LOCKED
-), moved AS (
-    UPDATE device_state d SET last_seen = greatest(d.last_seen, s.last_seen), last_at = greatest(d.last_at, s.last_at)
-    FROM state_stage s JOIN free USING (device_no)
-    WHERE d.device_no = s.device_no
-)
-INSERT INTO device_state (device_no, last_seen, last_at)
-SELECT device_no, last_seen, coalesce(last_at, last_seen) FROM state_stage s
-WHERE NOT EXISTS (SELECT FROM device_state d WHERE d.device_no = s.device_no)
-ORDER BY device_no
-ON CONFLICT (device_no) DO NOTHING;
 
 -- count --
 -- The totals, and what each minute of receipt should hold: the accounting counts the rows themselves against it.

@@ -88,7 +88,7 @@ class Replay:
     def __init__(self, database: LaneDatabase, directory: Directory, *, dry_run: bool) -> None:
         self._database, self._directory, self._dry_run = database, directory, dry_run
         # A cry for help rang when it was refused, marked as uncertain: it does not ring again.
-        self._writer = Writer(REPLAY_WORKER, emergency=False, silent=CRIES_FOR_HELP)
+        self._writer = Writer(REPLAY_WORKER, silent=CRIES_FOR_HELP)
         self.tally = Tally()
 
     async def page(self, conn: Connection, selection: Selection, after: Letter | None) -> list[Letter]:

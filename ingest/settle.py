@@ -4,26 +4,23 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.contract.event import Rejection
 from core.contract.topics import receipt_topic
 from core.runtime.clock import Clock
 from core.runtime.mqtt import MqttSession
-from core.store.pool import Connection
 from ingest.accounting import Counts, lane_of
 from ingest.database import LaneDatabase
 from ingest.delivery import Delivery, Outcome, Piece
+from ingest.emergency_writer import EmergencyWriter
 from ingest.metrics import IngestMetrics
 from ingest.poison import Fault, condemn, fault_of, name_of
 from ingest.receipts import receipt_body, wants_receipt
-from ingest.writer import Writer
+from ingest.writer import Also, Writer
 
 log = logging.getLogger(__name__)
-
-# Work of the same transaction: for the spool, how far it is drained.
-Also = Callable[[Connection], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,7 @@ class Settler:
 
     lane: str
     database: LaneDatabase
-    writer: Writer
+    writer: Writer | EmergencyWriter
     metrics: IngestMetrics
     clock: Clock
     within_s: float
@@ -70,10 +67,8 @@ class Settler:
 
     async def transaction(self, pieces: Sequence[Piece], dropped: Counts, also: Also | None) -> None:
         began = time.perf_counter()
-        async with self.database.transaction(within_s=self.within_s) as conn:
-            if also is not None:
-                await also(conn)  # before the writer, whose last statement takes the counter everybody waits for
-            written = await self.writer.write(conn, pieces, dropped, now=self.clock.now())
+        async with self.database.lend(within_s=self.within_s) as conn:
+            written = await self.writer.transact(conn, pieces, dropped, also, now=self.clock.now())
         self.writer.committed(pieces, written)
         dropped.clear()
         self._measure(pieces, written.counts, time.perf_counter() - began)

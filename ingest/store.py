@@ -46,12 +46,6 @@ async def elect(conn: Connection, keys: Mapping[ScopedKey, int], *, worker: int,
     return [number for (number,) in await cursor.fetchall()]
 
 
-async def holders(conn: Connection, numbers: list[int]) -> dict[int, int]:
-    """The worker that entered the key of each of these losers of the last election."""
-    cursor = await conn.execute(_SQL["holders"], {"numbers": numbers})
-    return dict(await cursor.fetchall())
-
-
 async def clear_keys(conn: Connection) -> None:
     """Make room for a second election in the same transaction."""
     await conn.execute(_SQL["clear_keys"])
@@ -72,11 +66,11 @@ async def write_tables(conn: Connection, tables: Tables) -> None:
     await copy(conn, "copy_dead_letter", tables.dead_letter)
 
 
-async def write_news(conn: Connection, news: Sequence[tuple[int, DeviceNews]], *, may_wait: bool) -> None:
-    """Move device_state forwards. Without `may_wait`, rows that another transaction holds are left to it."""
+async def write_news(conn: Connection, news: Sequence[tuple[int, DeviceNews]]) -> None:
+    """Move device_state forwards."""
     await copy(conn, "copy_state", [_state_row(device_no, of_device) for device_no, of_device in news])
     if news:
-        await conn.execute(_SQL["move_state" if may_wait else "touch_state"])
+        await conn.execute(_SQL["move_state"])
 
 
 def _state_row(device_no: int, news: DeviceNews) -> bytes:

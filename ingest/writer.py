@@ -1,6 +1,6 @@
 """One batch, one transaction: keys elect what is new, then rows, state, counts, and alerts last of all."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,11 +8,10 @@ from alerts.intake import raise_alerts
 from core.contract.control import ResultWord
 from core.contract.event import Micros
 from core.contract.event_time import micros
-from core.contract.keys import unique_key
 from core.store.pool import Connection
 from ingest import store
 from ingest.accounting import Counts, count, minutes
-from ingest.classify import ScopedKey, SeenKeys, candidates, outcomes, scoped_key
+from ingest.classify import ScopedKey, SeenKeys, candidates, outcomes, renamed
 from ingest.delivery import Outcome, Piece
 from ingest.liveness import news_of
 from ingest.occurrences import occurrences_of
@@ -20,48 +19,50 @@ from ingest.sightings import Plan, Sightings
 from ingest.tables import tables_of
 from registry.commands import finish
 
-# Alarms are no readings, so an emergency need not ask; should one ever be, marking its hour is always right.
-_EVERY_READING_IS_LATE: Micros = 1 << 62
+# Only copies of alarms are told from duplicates, and only between workers.
+_NOTHING_SEEN = SeenKeys()
 # A batch of so many events is load; a smaller one can afford a row of device_state for each of its devices.
 _BUSY_EVENTS = 500
 
 
+# Work of the same transaction: for the spool, how far it is drained. It sends and does not ask.
+Also = Callable[[Connection], Awaitable[None]]
+
+
 @dataclass(slots=True)
 class Written:
-    """What a transaction will have done once it is committed."""
+    """What a transaction will have done once it is committed. `keys`: those to remember, where copies are told from
+    duplicates; `sightings`: where some are held."""
 
     outcomes: list[Outcome]
-    keys: list[ScopedKey]
     counts: Counts
-    sightings: Plan
-    alert_changes: int = 0
+    keys: Sequence[ScopedKey] = ()
+    sightings: Plan | None = None
 
 
 class Writer:
-    """Writes the pieces of one worker and lane. `emergency`: do not wait for rows that others merely keep busy.
+    """Writes the pieces of one worker and lane, in batches as large as they come; alarms have a writer of their own.
     `silent`: types of event that the alert rules are not told of."""
 
-    def __init__(
-        self,
-        worker: int,
-        *,
-        emergency: bool,
-        seen: SeenKeys | None = None,
-        silent: frozenset[str] = frozenset(),
-        hold: Micros = 0,
-    ) -> None:
-        """`seen` is shared with the writer of the same lane's spool: a key met by one was met by the worker.
-        `hold`: see `ingest.sightings`."""
+    def __init__(self, worker: int, *, silent: frozenset[str] = frozenset(), hold: Micros = 0) -> None:
+        """`hold`: see `ingest.sightings`."""
         self._worker = worker
         self._silent = silent
-        self._emergency = emergency
-        self._seen = SeenKeys() if seen is None else seen
         self._sightings = Sightings(hold)
 
     @property
     def unsaid(self) -> bool:
         """Whether something of devices' states is held: a batch without pieces writes it."""
         return bool(self._sightings)
+
+    async def transact(
+        self, conn: Connection, pieces: Sequence[Piece], extra: Counts, also: Also | None, *, now: datetime
+    ) -> Written:
+        """`write` in a transaction of its own, `also` with it; committed when it returns. Any exception rolls back."""
+        async with conn.transaction():
+            if also is not None:
+                await also(conn)  # before the others, whose last statement takes the counter everybody waits for
+            return await self.write(conn, pieces, extra, now=now)
 
     async def write(self, conn: Connection, pieces: Sequence[Piece], extra: Counts, *, now: datetime) -> Written:
         """Do all the work of the pieces inside the caller's transaction; sets no outcome, so it may be repeated.
@@ -72,51 +73,36 @@ class Writer:
         settled = await self._elect(conn, pieces, received)
         await _finish_commands(conn, pieces, settled, now)
         judged = list(zip(pieces, settled, strict=True))
-        closed_up_to = _EVERY_READING_IS_LATE if self._emergency else await store.closed_up_to(conn)
-        await store.write_tables(conn, tables_of(judged, closed_up_to))
+        await store.write_tables(conn, tables_of(judged, await store.closed_up_to(conn)))
         sightings = self._sightings.plan(news_of(pieces), micros(now), busy=len(pieces) >= _BUSY_EVENTS)
-        await store.write_news(conn, sightings.write, may_wait=not self._emergency)
+        await store.write_news(conn, sightings.write)
         counts = count(judged) + extra
         await store.add_counts(conn, self._worker, counts, minutes(judged, received))
-        changes = 0
         if found := [told for told in occurrences_of(judged) if told.type not in self._silent]:
             # Last: it takes the counter that numbers alert events, which everybody else then waits for.
-            changes = len(await raise_alerts(conn, found, now=now))
-        keys = [key for piece in pieces if self._emergency and (key := scoped_key(piece)) is not None]
-        return Written(settled, keys, counts, sightings, changes)
+            await raise_alerts(conn, found, now=now)
+        return Written(settled, counts, sightings=sightings)
 
     def committed(self, pieces: Sequence[Piece], written: Written) -> None:
         """Remember the outcomes. Only now: a batch that failed will be classified again."""
-        self._seen.add(written.keys)
+        assert written.sightings is not None
         self._sightings.done(written.sightings)
         for piece, outcome in zip(pieces, written.outcomes, strict=True):
             piece.outcome = outcome
 
     async def _elect(self, conn: Connection, pieces: Sequence[Piece], received: Micros) -> list[Outcome]:
         settled = await self._round(conn, pieces, received)
-        repeats = [
-            number for number, outcome in enumerate(settled) if outcome is Outcome.DUPLICATE and pieces[number].insist
-        ]
-        if repeats:
-            # An alarm that names neither id nor time is never taken for a repeat of itself.
-            for number in repeats:
-                pieces[number].key = unique_key()
+        if repeats := renamed(pieces, settled):
             await store.clear_keys(conn)
             again = await self._round(conn, [pieces[number] for number in repeats], received)
             for number, outcome in zip(repeats, again, strict=True):
                 settled[number] = outcome
-        for piece in pieces:
-            # Tried again after a commit whose answer was lost, it may find its own row: that is no other press.
-            piece.insist = False
         return settled
 
     async def _round(self, conn: Connection, pieces: Sequence[Piece], received: Micros) -> list[Outcome]:
         running = candidates(pieces)
         lost = await store.elect(conn, running.first, worker=self._worker, received=received)
-        losers = dict.fromkeys(lost, self._worker)
-        if lost and self._emergency:
-            losers.update(await store.holders(conn, lost))
-        return outcomes(pieces, running, losers, worker=self._worker, seen=self._seen)
+        return outcomes(pieces, running, dict.fromkeys(lost, self._worker), worker=self._worker, seen=_NOTHING_SEEN)
 
 
 async def _finish_commands(conn: Connection, pieces: Sequence[Piece], settled: list[Outcome], now: datetime) -> None:

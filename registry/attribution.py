@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
+
+from psycopg import AsyncCursor
 
 from core.errors import ConfigurationError
 from core.store.pool import Connection
@@ -37,13 +39,20 @@ async def attribute(conn: Connection, moments: Sequence[tuple[str, datetime]]) -
     unidentified devices; without such a centre the oldest operating one answers, because a cry must land
     somewhere. Raises ConfigurationError when there is no centre at all.
     """
-    if not moments:
-        return []
+    return await attributions(await ask(conn, moments)) if moments else []
+
+
+async def ask(conn: Connection, moments: Sequence[tuple[str, datetime]]) -> AsyncCursor[tuple[Any, ...]]:
+    """`attribute` for a caller that pipelines: sends the question, whose answer `attributions` reads."""
     given = {"device_ids": [device for device, _ in moments], "ats": [at for _, at in moments]}
-    cursor = await conn.execute(load_queries("registry", "queries_attribution.sql")["attribute"], given)
+    return await conn.execute(load_queries("registry", "queries_attribution.sql")["attribute"], given)
+
+
+async def attributions(answer: AsyncCursor[tuple[Any, ...]]) -> list[Attribution]:
+    """In the order of the moments asked for. Raises ConfigurationError as `attribute` does."""
     return [
         _attribution(kind, subject, elder, elders, centre, region)
-        for kind, subject, elder, elders, centre, region in await cursor.fetchall()
+        for kind, subject, elder, elders, centre, region in await answer.fetchall()
     ]
 
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from core.contract.event import Rejection
+from core.domain.event_types import EVENT_TYPES, Lane, Storage
 from core.errors import ConfigurationError
 from ingest.accounting import count
 from ingest.classify import SeenKeys, candidates, outcomes, scoped_key
@@ -188,3 +189,7 @@ def test_an_error_of_our_own_is_named_by_its_place_and_not_by_its_text():
     except ValueError as error:
         assert name_of(error).startswith("ValueError at ")
         assert "person" not in name_of(error)
+
+
+def test_every_alarm_is_stored_as_an_event_which_is_all_the_alarm_lane_can_write():
+    assert {each.storage for each in EVENT_TYPES if each.lane is Lane.ALARM} == {Storage.EVENT}
