@@ -16,6 +16,7 @@ from alerts.ledger import lock_and_load
 from alerts.model import AlertChange
 from alerts.store import events_after, get, highest_seq, live, timeline
 from alerts.vocabulary import Severity, Status, SubjectKind
+from core.errors import Conflict
 from core.store.pool import Connection, Pool, transaction
 from tests.fixtures.alert_town import ALL, NOON, AlertTown, all_alerts, event, happen
 
@@ -133,6 +134,19 @@ async def test_a_rolled_back_press_leaves_no_alert_no_event_and_no_number(pool: 
     assert await all_alerts(pool) == []
     [change] = await happen(pool, event(pendant, "sos"))
     assert change.alert.seq == 1
+
+
+async def test_a_row_that_is_changed_without_its_lock_is_a_conflict_and_nothing_is_written(pool: Pool, town: AlertTown):
+    pendant = town.device(elder=town.elder())
+    await happen(pool, event(pendant, "sos"))
+    async with pool.connection() as conn:
+        await conn.execute("CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$")
+        await conn.execute("CREATE TRIGGER skip BEFORE UPDATE ON alert FOR EACH ROW EXECUTE FUNCTION skip()")
+    with pytest.raises(Conflict) as caught:
+        await happen(pool, event(pendant, "sos", after_s=1))
+    assert caught.value.code == "alert-changed"
+    async with pool.connection() as conn:
+        assert [told.seq for told in await events_after(conn, 0, 10)] == [1]
 
 
 async def test_one_cry_costs_three_round_trips(alert_pool: Pool, town: AlertTown, monkeypatch: pytest.MonkeyPatch):
