@@ -39,18 +39,27 @@ def count(pieces: Iterable[tuple[Piece, Outcome]]) -> Counts:
     return counts
 
 
+def count_plain(readings: int, repeated: int) -> Counts:
+    """The same of plain readings, so many of which were here before."""
+    lane = lane_of(Kind.TELEMETRY)
+    found = {Outcome.ACCEPTED.value: readings - repeated, Outcome.DUPLICATE.value: repeated, RECEIVED: readings}
+    return Counter({(lane, word): events for word, events in found.items() if events})
+
+
 # (lane, start of a minute of receipt) -> [keys entered, dead letters written].
 Minutes = dict[tuple[str, Micros], list[int]]
 _MINUTE = 60_000_000
 _STORED = (Outcome.ACCEPTED, Outcome.REJECTED)
 
 
-def minutes(pieces: Iterable[tuple[Piece, Outcome]], received: Micros) -> Minutes:
-    """What the rows of a batch add to each minute. `received` is what its keys are stamped with; a dead letter has its
-    own message's."""
+def minutes(pieces: Iterable[tuple[Piece, Outcome]], received: Micros, *, plain: int = 0) -> Minutes:
+    """What the rows of a batch, among them those of so many plain readings, add to each minute. `received` is what its
+    keys are stamped with; a dead letter has its own message's."""
     pieces = [(piece, outcome) for piece, outcome in pieces if outcome in _STORED]
     found: Minutes = {}
     entered = Counter([piece.delivery.kind for piece, _ in pieces if piece.key is not None])
+    if plain:
+        entered[Kind.TELEMETRY] += plain
     for kind, keys in entered.items():
         _at(found, _LANES[kind], received)[0] += keys
     for piece, outcome in pieces:

@@ -1,17 +1,22 @@
 """Whose message it is: the publishing device, its children, their life cycle; then the key of every piece.
 
+Telemetry of an active device is gone through twice: what is plain becomes readings (`ingest.plain`), the rest pieces.
+
 Pure, but for the counter of nameless alarms. What is above a device's rate is refused by `ingest.throttle`.
 """
 
 from core.contract import control
-from core.contract.codec import decode
-from core.contract.event import Event, Refused, Rejection
+from core.contract.codec import decode, open_message
+from core.contract.event import Decoded, Event, Refused, Rejection
+from core.contract.event_check import check_event
 from core.contract.keys import CopyCounter, counted_refusal_key, event_key, refused_key
 from core.contract.topics import Kind, parse_topic
 from core.contract.whose import attributed, owner_of, publisher_problem, refuse_whole
 from core.domain.event_types import Lane
 from core.runtime.mqtt import Message
+from ingest import rows
 from ingest.delivery import Delivery, Piece
+from ingest.reading import plain_reading
 from registry.directory import DeviceEntry, Directory
 
 _LANES = {Kind.ALARM: Lane.ALARM, Kind.TELEMETRY: Lane.TELEMETRY}
@@ -23,12 +28,13 @@ def delivery_of(message: Message) -> Delivery:
     return Delivery(message, device_id, kind, int(message.received_at * 1e6))
 
 
-def admit(delivery: Delivery, directory: Directory) -> None:
+def admit(delivery: Delivery, directory: Directory, *, plainly: bool = False) -> None:
     """Fill `entry`, `pieces` and `stranger`, no keys yet: it may be repeated with a newer directory.
 
-    Every event of the message becomes one piece; a message refused whole is one.
+    Every event of the message becomes one piece or, `plainly`, one of the `readings`; a message refused whole is one
+    piece.
     """
-    delivery.stranger, delivery.pieces = False, []
+    delivery.stranger, delivery.pieces, delivery.readings = False, [], []
     if delivery.kind is None or delivery.message.retain:
         # A stored message replayed by the broker is no event of now (retain handling 2 asks for none).
         delivery.pieces = [Piece(delivery, None)]
@@ -39,22 +45,53 @@ def admit(delivery: Delivery, directory: Directory) -> None:
     if lane is None:
         delivery.pieces = [_control_piece(delivery)]
         return
-    decoded = decode(delivery.message.payload, lane, delivery.received)
-    delivery.sent_at = decoded.sent_at
     problem = publisher_problem(entry)
+    if plainly and problem is None and lane is Lane.TELEMETRY:
+        assert entry is not None
+        decoded = _without_plain(delivery, entry, directory)
+    else:
+        decoded = decode(delivery.message.payload, lane, delivery.received)
+    if decoded is None:
+        return
+    delivery.sent_at = decoded.sent_at
     if problem is not None:
         decoded = refuse_whole(decoded, *problem)
-    pieces, refused = delivery.pieces, [Piece(delivery, rejection) for rejection in decoded.rejections]
+    delivery.pieces = _judged(delivery, entry, decoded, directory)
+
+
+def _without_plain(delivery: Delivery, entry: DeviceEntry, directory: Directory) -> Decoded | None:
+    """What is left of the message when its plain readings are taken; None when nothing is."""
+    received, find, readings = delivery.received, directory.get, delivery.readings
+    try:
+        sources, sent_at = open_message(delivery.message.payload)
+    except Refused as refused:
+        return Decoded([], [Rejection(None, refused.reason, refused.detail)])
+    delivery.sent_at = sent_at
+    key_opening = rows.key_opening(entry.device_no)
+    left: Decoded | None = None
+    for index, source in enumerate(sources):
+        reading = plain_reading(source, index, entry, key_opening, received, find)
+        if reading is not None:
+            readings.append(reading)
+        else:
+            left = left or Decoded([], [], sent_at)
+            left.add(check_event(source, index, Lane.TELEMETRY, received, sent_at))
+    return left
+
+
+def _judged(delivery: Delivery, entry: DeviceEntry | None, decoded: Decoded, directory: Directory) -> list[Piece]:
+    pieces: list[Piece] = []
     if entry is not None:
         for event in decoded.events:
             if event.child is None:
                 pieces.append(Piece(delivery, event, entry.device_no, entry.id))
             else:
                 pieces.append(_judge_child(delivery, entry, event, directory))
-    pieces += refused
+    pieces += [Piece(delivery, rejection) for rejection in decoded.rejections]
     for piece in pieces:
         if type(piece.content) is Rejection and piece.content.cries:
             piece.content.cries = [attributed(cry, delivery.device_id, directory.get) for cry in piece.content.cries]
+    return pieces
 
 
 def assign_keys(delivery: Delivery, copies: CopyCounter) -> None:

@@ -1,5 +1,6 @@
 """A message on its way through ingest, and the pieces of it that each end in exactly one outcome."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -8,6 +9,7 @@ from core.contract.event import Event, Micros, Rejection, Stated
 from core.contract.topics import Kind
 from core.runtime.mqtt import Message
 from ingest.limits import FloodNews
+from ingest.reading import Reading
 from registry.directory import DeviceEntry
 
 
@@ -47,7 +49,8 @@ class Piece:
 class Delivery:
     """One received message. `entry` is the publishing device; None when the registry does not know it.
 
-    `sent_at`: the message's own time. `floods`: what became known of devices above their rate when it came.
+    Each of its events is one of the `readings` or one of the `pieces`. `repeated`: how many of the readings were stored
+    before. `sent_at`: the message's own time. `floods`: what became known of devices above their rate when it came.
     `stranger`: it comes from, or speaks of, a device that the directory at hand does not hold.
     """
 
@@ -58,8 +61,10 @@ class Delivery:
     entry: DeviceEntry | None = None
     sent_at: Stated = None
     pieces: list[Piece] = field(default_factory=list)
+    readings: list[Reading] = field(default_factory=list)
+    repeated: int = 0
     stranger: bool = False
-    floods: list[FloodNews] = field(default_factory=list)
+    floods: Sequence[FloodNews] = ()
 
     @property
     def key_scope(self) -> int:

@@ -15,6 +15,7 @@ from core.runtime.service import wait_or_stop
 from core.store.pool import Connection
 from ingest import store_spool
 from ingest.admission import admit
+from ingest.batch import Batch
 from ingest.delivery import Delivery
 from ingest.lane import Lane
 from ingest.poison import Fault, fault_of, name_of
@@ -128,13 +129,13 @@ class Drainer:
         deliveries, sliced = [], 0
         for record, _ in drawn:
             delivery = delivery_from(record)
-            admit(delivery, self._registry.current)
+            admit(delivery, self._registry.current, plainly=True)
             if delivery.stranger and await self._registry.renewed():
-                admit(delivery, self._registry.current)
+                admit(delivery, self._registry.current, plainly=True)
             # No rate limits: it is taken, and a batch that is tried again must not count twice against its devices.
             restore_keys(delivery, record.keys)
             deliveries.append(delivery)
-            sliced += len(delivery.pieces)
+            sliced += len(delivery.pieces) + len(delivery.readings)
             if sliced >= _SLICE:
                 sliced = 0
                 await asyncio.sleep(0)
@@ -143,12 +144,16 @@ class Drainer:
     async def _write(self, drawn: Sequence[Drawn], deliveries: Sequence[Delivery]) -> None:
         """One transaction with the position. If the data is at fault, two with half of the messages each, so that
         every commit says exactly how far it came; within the one bad message the settler goes on halving."""
-        pieces = [piece for delivery in deliveries for piece in delivery.pieces]
+        batch = Batch(list(deliveries))
+        batch.gather()
         position = drawn[-1].position
         also = partial(self._move, position=position)
         middle = len(drawn) // 2
         try:
-            await (self._settler.transaction if middle else self._settler.write)(pieces, Counter(), also)
+            if middle:
+                await self._settler.transaction(batch.unsettled, Counter(), also, batch.plain)
+            else:
+                await self._settler.write_batch(batch, also)
         except Exception as error:
             if not middle or fault_of(error) is not Fault.DATA:
                 raise

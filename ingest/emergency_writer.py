@@ -18,6 +18,7 @@ from ingest.classify import Candidates, SeenKeys, candidates, outcomes, renamed,
 from ingest.delivery import Outcome, Piece
 from ingest.liveness import news_of
 from ingest.occurrences import occurrences_of
+from ingest.plain import NO_READINGS, PlainReadings
 from ingest.store_emergency import send_election, send_rows, send_sightings
 from ingest.writer import Also, Written
 from registry import attribution
@@ -38,9 +39,17 @@ class EmergencyWriter:
         self._seen = SeenKeys() if seen is None else seen
 
     async def transact(
-        self, conn: Connection, pieces: Sequence[Piece], extra: Counts, also: Also | None, *, now: datetime
+        self,
+        conn: Connection,
+        pieces: Sequence[Piece],
+        extra: Counts,
+        also: Also | None,
+        *,
+        now: datetime,
+        plain: PlainReadings = NO_READINGS,
     ) -> Written:
-        """As `Writer.transact`."""
+        """As `Writer.transact`. No alarm is a plain reading."""
+        assert not plain
         with conflicts():
             async with pipelined_transaction(conn) as open_:
                 if also is not None:
@@ -61,7 +70,7 @@ class EmergencyWriter:
         keys = [key for piece in pieces if (key := scoped_key(piece)) is not None]
         return Written(settled, counts, keys)
 
-    def committed(self, pieces: Sequence[Piece], written: Written) -> None:
+    def committed(self, pieces: Sequence[Piece], written: Written, plain: PlainReadings = NO_READINGS) -> None:
         """Remember the outcomes. Only now: a batch that failed will be classified again."""
         self._seen.add(written.keys)
         for piece, outcome in zip(pieces, written.outcomes, strict=True):

@@ -23,6 +23,7 @@ from ingest.delivery import RECEIVED, Delivery, Outcome
 from ingest.inbox import Inbox
 from ingest.limits import FloodNews, RateLimits
 from ingest.metrics import IngestMetrics
+from ingest.plain import dissolve
 from ingest.poison import Fault, fault_of, name_of
 from ingest.registry_view import RegistryView
 from ingest.settle import Settler
@@ -97,7 +98,7 @@ class Lane:
     @property
     def in_flight(self) -> int:
         """Events taken in hand and not yet acknowledged, counted from what is held."""
-        return sum(len(batch.deliveries if batch.raw else batch.pieces) for batch in self._held)
+        return sum(len(batch.deliveries) if batch.raw else batch.events for batch in self._held)
 
     @property
     def unaccounted(self) -> int:
@@ -158,32 +159,36 @@ class Lane:
     async def _decode(self) -> None:
         """Judge what is waiting, until the lane goes away."""
         batch = self._new_batch()
-        limit, sliced = self.limits.batch_events, 0
+        limit, events, sliced = self.limits.batch_events, 0, 0
         while self._preparing:
             delivery = delivery_of(self._preparing[0])
-            admit(delivery, self._registry.current)
+            admit(delivery, self._registry.current, plainly=True)
             if delivery.stranger and not await self._admit_stranger(delivery):
                 break
             throttle(delivery, self.rates)
             if delivery.floods or self._untold:
                 self._tell_floods(delivery)
-            assign_keys(delivery, self._copies)
+            if delivery.pieces:
+                assign_keys(delivery, self._copies)
             batch.deliveries.append(delivery)
-            batch.pieces += delivery.pieces
             self._preparing.popleft()
-            sliced += len(delivery.pieces)
-            if len(batch.pieces) >= limit and self._preparing:
+            events += len(delivery.pieces) + len(delivery.readings)
+            if events >= limit and self._preparing:
+                batch.gather()
                 await self._ready.put(batch)
-                batch = self._new_batch()
-            elif sliced >= _SLICE:
-                sliced = 0
+                batch, events, sliced = self._new_batch(), 0, 0
+            elif events - sliced >= _SLICE:
+                sliced = events
                 await asyncio.sleep(0)
+        batch.gather()
         await self._ready.put(batch)
 
     def _tell_floods(self, delivery: Delivery) -> None:
         """Also those whose delivery went to the spool, which keeps messages only: that a flood ended is said once, and
         its alert would never end."""
-        floods = self._untold + delivery.floods
+        if not delivery.pieces:
+            dissolve([delivery])
+        floods = [*self._untold, *delivery.floods]
         delivery.floods, self._untold = (floods, []) if delivery.pieces else ([], floods)
 
     async def _collect(self) -> None:
@@ -197,7 +202,7 @@ class Lane:
         await self._ready.put(batch)
 
     async def _admit(self, delivery: Delivery) -> bool:
-        admit(delivery, self._registry.current)
+        admit(delivery, self._registry.current, plainly=True)
         return not delivery.stranger or await self._admit_stranger(delivery)
 
     async def _admit_stranger(self, delivery: Delivery) -> bool:
@@ -208,7 +213,7 @@ class Lane:
             try:
                 async with asyncio.timeout(self._settler.within_s):
                     if await self._registry.renewed():
-                        admit(delivery, self._registry.current)
+                        admit(delivery, self._registry.current, plainly=True)
                 return True
             except Exception as error:
                 if fault_of(error) is not Fault.SERVER:
@@ -287,9 +292,7 @@ class Lane:
     async def _write(self, batch: Batch) -> None:
         if batch.raw:
             await self._judge(batch)
-        todo = [piece for piece in batch.pieces if piece.outcome is None]
-        if todo or batch.dropped:
-            await self._settler.write(todo, batch.dropped)
+        await self._settler.write_batch(batch)
         if self._trouble is not None:
             log.info("the kept batch is committed", extra={"action": "ingest.resumed", "lane": self.limits.name})
         self._trouble = None
@@ -306,12 +309,14 @@ class Lane:
             if not admitted:
                 raise ConnectionError("the registry does not answer")
             restore_keys(delivery, keys)
-        batch.pieces = [piece for delivery in batch.deliveries for piece in delivery.pieces]
+        batch.gather()
         batch.raw = False
 
     async def _spool(self, batch: Batch) -> None:
         """All of it, but for what a part of the batch that was committed has settled; a slice at a time, so that near
         the spool's bound as much is safe as there is room for."""
+        if not batch.raw:
+            batch.dissolve()
         if settled := [each for each in batch.deliveries if not _unsettled(batch, each)]:
             self._part(batch, settled)
             self._finish(settled)

@@ -7,10 +7,12 @@ so memory holds only the devices that spoke within the last burst's worth of tim
 Telemetry is shared out to N workers, so each gives every device an Nth of rate and burst (`share_with`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.contract.event import Micros
 from core.contract.event_time import SECOND
+from ingest.reading import Reading
 
 # A pause in the excess shorter than this does not end a flood: a device may flood in waves.
 LULL: Micros = 10 * SECOND
@@ -18,6 +20,7 @@ LULL: Micros = 10 * SECOND
 _LOOK: Micros = SECOND
 _TELL_AGAIN: Micros = 60 * SECOND
 _FORGET: Micros = 10 * SECOND
+_NO_NEWS: Sequence["FloodNews"] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +85,27 @@ class RateLimits:
         self._full_at[device_no] = full_at
         return True
 
-    def news(self, now: Micros) -> list[FloodNews]:
+    def refused(self, readings: Sequence[Reading], now: Micros) -> list[Reading]:
+        """Take a token for each; answers those for which there is none. Ask for `news` of the same moment before."""
+        over: list[Reading] = []
+        step, ahead, all_full_at = self._step, self._ahead, self._full_at
+        for reading in readings:
+            full_at = all_full_at.get(reading[1], now)
+            full_at = (full_at if full_at > now else now) + step
+            if full_at - now <= ahead:
+                all_full_at[reading[1]] = full_at
+            elif not self.allows(reading[1], reading[2], now):
+                over.append(reading)
+        return over
+
+    def news(self, now: Micros) -> Sequence[FloodNews]:
         """Floods that began, go on or ended since the last look; to be asked with each message."""
+        if self._newest <= now < self._look_at:
+            self._newest = now
+            return _NO_NEWS
         self._look_at_clock(now)
         if now < self._look_at:
-            return []
+            return _NO_NEWS
         self._look_at = now + _LOOK
         if now >= self._forget_at:
             self._forget_at = now + _FORGET

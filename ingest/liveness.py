@@ -1,7 +1,7 @@
 """What a batch says of each device's current state, one entry a device. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
 
 from core.contract.control import LinkWord
@@ -27,6 +27,27 @@ class DeviceNews:
     def plain(self) -> bool:
         """Nothing but when it spoke."""
         return self.battery_at is None and self.worn_at is None and self.link_at is None
+
+
+@dataclass(slots=True)
+class Seen:
+    """When devices spoke, and the newest moment that each spoke of: all that plain readings say of them."""
+
+    spoke: dict[int, Micros] = field(default_factory=dict)
+    said: dict[int, Micros] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.spoke)
+
+    def add(self, device_no: int, spoke: Micros, said: Micros | None) -> None:
+        if spoke > self.spoke.get(device_no, 0):
+            self.spoke[device_no] = spoke
+        if said is not None and said > self.said.get(device_no, 0):
+            self.said[device_no] = said
+
+    def update(self, other: "Seen") -> None:
+        for device_no, spoke in other.spoke.items():
+            self.add(device_no, spoke, other.said.get(device_no))
 
 
 def news_of(pieces: Iterable[Piece]) -> list[tuple[int, DeviceNews]]:

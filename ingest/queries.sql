@@ -1,6 +1,6 @@
 -- stage --
 -- Once a connection: where a batch lands before the server decides what of it is new.
-CREATE TEMP TABLE key_stage (number integer NOT NULL, device_no integer NOT NULL, key bytea NOT NULL)
+CREATE TEMP TABLE key_stage (device_no integer NOT NULL, key bytea NOT NULL)
     ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE state_stage (
     device_no integer NOT NULL, last_seen timestamptz, last_at timestamptz, battery_pct real, battery_at timestamptz,
@@ -8,7 +8,7 @@ CREATE TEMP TABLE state_stage (
 ) ON COMMIT DELETE ROWS;
 
 -- copy_keys --
-COPY pg_temp.key_stage (number, device_no, key) FROM STDIN (FORMAT BINARY);
+COPY pg_temp.key_stage (device_no, key) FROM STDIN (FORMAT BINARY);
 
 -- copy_state --
 COPY pg_temp.state_stage FROM STDIN (FORMAT BINARY);
@@ -34,15 +34,15 @@ COPY dead_letter (received_at, id, topic, device_id, lane, event_index, reason, 
     FROM STDIN (FORMAT BINARY);
 
 -- elect --
--- Enter the staged keys, sorted (workers that lock in one order do not deadlock); answers the numbers of those that
--- were there before. A key that another worker is just entering is waited for.
+-- Enter the staged keys, sorted (workers that lock in one order do not deadlock); answers those that were
+-- there before. A key that another worker is just entering is waited for.
 WITH won AS (
     INSERT INTO event_key (device_no, key, worker, received_at)
     SELECT device_no, key, %(worker)s, %(received_at)s FROM key_stage ORDER BY device_no, key
     ON CONFLICT DO NOTHING
     RETURNING device_no, key
 )
-SELECT s.number FROM key_stage s LEFT JOIN won USING (device_no, key) WHERE won.key IS NULL;
+SELECT s.device_no, s.key FROM key_stage s LEFT JOIN won USING (device_no, key) WHERE won.key IS NULL;
 
 -- clear_keys --
 DELETE FROM key_stage;

@@ -18,7 +18,7 @@ def wants_receipt(delivery: Delivery) -> bool | None:
 
 def receipt_body(delivery: Delivery, at: datetime) -> bytes | None:
     """One receipt for all events of the message; None for a message that was ignored, which has none."""
-    accepted = duplicate = 0
+    accepted, duplicate = len(delivery.readings) - delivery.repeated, delivery.repeated
     rejected = []
     for piece in delivery.pieces:
         if piece.outcome is Outcome.IGNORED:

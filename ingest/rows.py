@@ -23,8 +23,10 @@ _INT8 = Struct(">iq").pack
 _FLOAT4 = Struct(">if").pack
 _FLOAT8 = Struct(">id").pack
 _READING = Struct(">hiiihiqidi?").pack
+_SPOT = Struct(">i4xh").unpack_from
 _LATE = Struct(">hiiihiq").pack
-_KEY = Struct(">hiii4si16s").pack
+_TWO_FIELDS_AND_FOUR_BYTES = b"\0\2\0\0\0\4"
+_SIXTEEN_BYTES = b"\0\0\0\x10"
 _SEEN = Struct(">hiiiqiq").pack
 
 
@@ -36,13 +38,29 @@ def reading_row(device_no: int, metric: int, at: Micros, value: float, suspect: 
     return _READING(5, 4, device_no, 2, metric, 8, at - PG_EPOCH, 8, value, 1, suspect)
 
 
+def spot_of(reading_row: bytes) -> tuple[int, int]:
+    """(device_no, metric)"""
+    device_no, metric = _SPOT(reading_row, 6)
+    return device_no, metric
+
+
 def late_row(device_no: int, metric: int, hour: Micros) -> bytes:
     return _LATE(3, 4, device_no, 2, metric, 8, hour - PG_EPOCH)
 
 
-def key_row(number: int, scoped_key: bytes) -> bytes:
+def key_opening(scope: int) -> bytes:
+    """A row of key_stage up to the 16 bytes of the key. Numbers are never negative, so rows sort as the server sorts
+    (device_no, key)."""
+    return _TWO_FIELDS_AND_FOUR_BYTES + scope.to_bytes(4, "big") + _SIXTEEN_BYTES
+
+
+def key_row(scoped_key: bytes) -> bytes:
     """`scoped_key`: 4 bytes of the device's number, 16 of the key."""
-    return _KEY(3, 4, number, 4, scoped_key[:4], 16, scoped_key[4:])
+    return _TWO_FIELDS_AND_FOUR_BYTES + scoped_key[:4] + _SIXTEEN_BYTES + scoped_key[4:]
+
+
+def key_in(key_row: bytes) -> bytes:
+    return key_row[-16:]
 
 
 def seen_row(device_no: int, last_seen: Micros, last_at: Micros) -> bytes:

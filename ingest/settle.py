@@ -8,14 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.contract.event import Rejection
+from core.contract.event_time import SECOND
 from core.contract.topics import receipt_topic
 from core.runtime.clock import Clock
 from core.runtime.mqtt import MqttSession
 from ingest.accounting import Counts, lane_of
+from ingest.batch import Batch
 from ingest.database import LaneDatabase
 from ingest.delivery import Delivery, Outcome, Piece
 from ingest.emergency_writer import EmergencyWriter
 from ingest.metrics import IngestMetrics
+from ingest.plain import NO_READINGS, PlainReadings
 from ingest.poison import Fault, condemn, fault_of, name_of
 from ingest.receipts import receipt_body, wants_receipt
 from ingest.writer import Also, Writer
@@ -65,25 +68,41 @@ class Settler:
         condemn(piece, error)
         await self.write([piece], Counter(), also)
 
-    async def transaction(self, pieces: Sequence[Piece], dropped: Counts, also: Also | None) -> None:
+    async def write_batch(self, batch: Batch, also: Also | None = None) -> None:
+        """What of the batch has no outcome yet. If the data is at fault, its plain readings become pieces."""
+        if batch.plain:
+            try:
+                await self.transaction(batch.unsettled, batch.dropped, also, batch.plain)
+            except Exception as error:
+                if fault_of(error) is not Fault.DATA:
+                    raise
+                batch.dissolve()
+            else:
+                return
+        if batch.unsettled or batch.dropped or also is not None:
+            await self.write(batch.unsettled, batch.dropped, also)
+
+    async def transaction(
+        self, pieces: Sequence[Piece], dropped: Counts, also: Also | None, plain: PlainReadings = NO_READINGS
+    ) -> None:
         began = time.perf_counter()
         async with self.database.lend(within_s=self.within_s) as conn:
-            written = await self.writer.transact(conn, pieces, dropped, also, now=self.clock.now())
-        self.writer.committed(pieces, written)
+            written = await self.writer.transact(conn, pieces, dropped, also, now=self.clock.now(), plain=plain)
+        self.writer.committed(pieces, written, plain)
         dropped.clear()
-        self._measure(pieces, written.counts, time.perf_counter() - began)
+        self._measure(pieces, plain, written.counts, time.perf_counter() - began)
 
-    def _measure(self, pieces: Sequence[Piece], counts: Counts, seconds: float) -> None:
-        lane, metrics = self.lane, self.metrics
+    def _measure(self, pieces: Sequence[Piece], plain: PlainReadings, counts: Counts, seconds: float) -> None:
+        lane, metrics, size = self.lane, self.metrics, len(pieces) + len(plain)
         for (of_lane, outcome), events in counts.items():
             metrics.events.labels(of_lane, outcome).inc(events)
         for piece in pieces:
             if piece.outcome is Outcome.REJECTED and type(piece.content) is Rejection:
                 metrics.rejected.labels(lane_of(piece.delivery.kind), piece.content.reason).inc()
-        if pieces:
-            metrics.batch.labels(lane).observe(len(pieces))
+        if size:
+            metrics.batch.labels(lane).observe(size)
             metrics.commit.labels(lane).observe(seconds)
-            received = pieces[0].delivery.message.received_at
+            received = plain.received / SECOND if plain else pieces[0].delivery.message.received_at
             metrics.lag.labels(lane).observe(max(0.0, self.clock.now().timestamp() - received))
 
     def answer(self, session: MqttSession, deliveries: Sequence[Delivery]) -> None:
@@ -105,7 +124,7 @@ class Settler:
                 self.metrics.receipts.labels("ignored").inc()
             # Deliveries and pieces know each other: without the ring they are freed at once, and the garbage
             # collector, which stops both lanes, finds nothing to do.
-            delivery.pieces.clear()
+            delivery.pieces = []
 
 
 async def pause(seconds: float, longest: float) -> float:

@@ -9,18 +9,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from core.contract.event import Micros
-from ingest.liveness import DeviceNews
+from ingest.liveness import DeviceNews, Seen
 
 News = tuple[int, DeviceNews]
-_FORGET = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`write` goes into this transaction, sorted by device; `hold` is for a later one."""
+    """`write` goes into this transaction, sorted by device; `hold` is for a later one. `everything`: nothing that was
+    held before stays held."""
 
     write: list[News]
-    hold: list[News]
+    hold: tuple[Seen, ...]
+    everything: bool
     at: Micros
 
 
@@ -29,55 +30,45 @@ class Sightings:
 
     def __init__(self, hold: Micros) -> None:
         self._hold = hold
-        self._written: dict[int, Micros] = {}
-        self._held: dict[int, DeviceNews] = {}
+        self._held = Seen()
         self._since: Micros = 0
-        self._forget_at: Micros = 0
 
     def __bool__(self) -> bool:
         """Whether anything is held."""
         return bool(self._held)
 
-    def plan(self, news: Iterable[News], now: Micros, *, busy: bool) -> Plan:
+    def plan(self, news: Iterable[News], seen: Seen, now: Micros, *, busy: bool) -> Plan:
         """Changes nothing: the transaction may fail. Not `busy`: write everything, and what is held."""
-        if not self._hold:
-            return Plan(list(news), [], now)
+        if not busy or not self._hold or not 0 <= now - self._since < self._hold:
+            late = Seen()
+            late.update(self._held)
+            late.update(seen)
+            return Plan(_all(news, late), (), True, now)
         write: list[News] = []
-        hold: list[News] = []
-        written, held = self._written, self._held
+        hold = Seen()
         for device_no, told in news:
-            if told.plain and 0 <= told.last_seen - written.get(device_no, 0) < self._hold:
-                hold.append((device_no, told))
+            if told.plain:
+                hold.add(device_no, told.last_seen, told.last_at)
             else:
-                write.append((device_no, _merged(told, held.get(device_no))))
-        if not busy or (held and not 0 <= now - self._since < self._hold):
-            said = {device_no for device_no, _ in write}
-            late = {device_no: _merged(told, held.get(device_no)) for device_no, told in hold}
-            write += [each for each in {**held, **late}.items() if each[0] not in said]
-            write.sort(key=lambda each: each[0])
-            hold = []
-        return Plan(write, hold, now)
+                write.append((device_no, told))
+        return Plan(write, (seen, hold), False, now)
 
     def done(self, plan: Plan) -> None:
         """The transaction is committed."""
-        if not self._hold:
-            return
-        for device_no, told in plan.write:
-            self._held.pop(device_no, None)
-            self._written[device_no] = told.last_seen
-        if not self._held:
-            self._since = plan.at
-        for device_no, told in plan.hold:
-            self._held[device_no] = _merged(told, self._held.get(device_no))
-        if not 0 <= self._forget_at - plan.at <= _FORGET * self._hold:
-            self._forget_at = plan.at + _FORGET * self._hold
-            self._written = {no: seen for no, seen in self._written.items() if plan.at - seen < self._hold}
+        if plan.everything:
+            self._held, self._since = Seen(), plan.at
+        for seen in plan.hold:
+            self._held.update(seen)
 
 
-def _merged(told: DeviceNews, held: DeviceNews | None) -> DeviceNews:
-    """What is held says only when the device spoke."""
-    if held is not None:
-        told.last_seen = max(told.last_seen, held.last_seen)
-        if held.last_at is not None:
-            told.last_at = held.last_at if told.last_at is None else max(told.last_at, held.last_at)
-    return told
+def _all(news: Iterable[News], seen: Seen) -> list[News]:
+    """One entry a device."""
+    told = dict(news)
+    for device_no, spoke in seen.spoke.items():
+        known = told.get(device_no)
+        if known is None:
+            told[device_no] = DeviceNews(spoke, seen.said.get(device_no))
+        else:
+            known.last_seen = max(known.last_seen, spoke)
+            known.last_at = max(known.last_at or 0, seen.said.get(device_no, 0)) or None
+    return sorted(told.items())

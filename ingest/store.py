@@ -12,7 +12,6 @@ from core.store.pool import Connection
 from core.store.queries import load_queries
 from ingest import rows
 from ingest.accounting import Minutes
-from ingest.classify import ScopedKey
 from ingest.liveness import DeviceNews
 from ingest.tables import Tables
 
@@ -33,17 +32,16 @@ async def copy(conn: Connection, query: str, packed: Sequence[bytes]) -> None:
         await sink.write(rows.copy_buffer(packed))
 
 
-async def elect(conn: Connection, keys: Mapping[ScopedKey, int], *, worker: int, received: Micros) -> list[int]:
-    """Enter sorted keys; of those that were there before, the numbers.
+async def elect(conn: Connection, keys: Sequence[bytes], *, worker: int, received: Micros) -> set[bytes]:
+    """Enter these rows of key_stage, sorted and each once; answers those that were there before.
 
     Waits for a transaction that is entering one of them.
     """
-    packed = [rows.key_row(number, key) for key, number in keys.items()]
-    if not packed:
-        return []
-    await copy(conn, "copy_keys", packed)
-    cursor = await conn.execute(_SQL["elect"], {"worker": worker, "received_at": instant(received)})
-    return [number for (number,) in await cursor.fetchall()]
+    if not keys:
+        return set()
+    await copy(conn, "copy_keys", keys)
+    cursor = await conn.execute(_SQL["elect"], {"worker": worker, "received_at": instant(received)}, binary=True)
+    return {rows.key_opening(scope) + key for scope, key in await cursor.fetchall()}
 
 
 async def clear_keys(conn: Connection) -> None:

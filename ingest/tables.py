@@ -1,6 +1,6 @@
 """What a batch's winners become: rows of reading, event, position and dead_letter. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from core.contract.event import Event, Micros, Rejection
@@ -11,6 +11,7 @@ from core.domain.metrics import METRIC_BY_NAME
 from ingest import rows
 from ingest.dead_letters import dead_letter_rows
 from ingest.delivery import Outcome, Piece
+from ingest.plain import PlainReadings
 
 # Type name -> (metric number, member of the value) of each row a reading becomes.
 _METRICS = {
@@ -57,6 +58,17 @@ def tables_of(pieces: Iterable[tuple[Piece, Outcome]], closed_up_to: Micros) -> 
                 tables.position.append(_position_row(piece.device_no, content))
     tables.dead_letter = dead_letter_rows(refused)
     return tables
+
+
+def add_plain(tables: Tables, plain: PlainReadings, repeated: Collection[int], closed_up_to: Micros) -> None:
+    """The rows of all but the repeated ones."""
+    new = plain.rows
+    if repeated:
+        new = [row for number, row in enumerate(plain.rows) if number not in repeated]
+    tables.reading += new
+    for number, at in enumerate(plain.ats):
+        if at < closed_up_to and number not in repeated:
+            tables.late.add((*rows.spot_of(plain.rows[number]), at - at % _HOUR))
 
 
 def _store_reading(tables: Tables, device_no: int, event: Event, closed_up_to: Micros) -> None:

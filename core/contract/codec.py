@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from core.contract.event import UNREADABLE_ALARM, Cry, Decoded, Event, Micros, Refused, Rejection, Stated
+from core.contract.event import UNREADABLE_ALARM, Cry, Decoded, Micros, Refused, Rejection, Stated
 from core.contract.event_check import check_event
 from core.contract.event_time import parse_time
 from core.contract.json_text import parse_json
@@ -19,24 +19,22 @@ def decode(payload: bytes, lane: Lane, received: Micros) -> Decoded:
     because a truncated SOS must still reach a person.
     """
     try:
-        sources, sent_at = _events_of(parse_json(payload))
+        sources, sent_at = open_message(payload)
     except Refused as refused:
         cries = [Cry(UNREADABLE_ALARM, received, clock_suspect=False)] if lane is Lane.ALARM else []
         return Decoded([], [Rejection(None, refused.reason, refused.detail, cries=cries)])
-    events: list[Event] = []
-    rejections: list[Rejection] = []
+    decoded = Decoded([], [], sent_at)
     for index, source in enumerate(sources):
-        result = check_event(source, index, lane, received, sent_at)
-        if type(result) is Event:
-            events.append(result)
-        else:
-            assert isinstance(result, Rejection)
-            rejections.append(result)
-    return Decoded(events, rejections, sent_at)
+        decoded.add(check_event(source, index, lane, received, sent_at))
+    return decoded
 
 
-def _events_of(message: Any) -> tuple[list[Any], Stated]:
-    """(events, sent_at) of `{"sent_at"?, "events": […]}` or of one bare event."""
+def open_message(payload: bytes) -> tuple[list[Any], Stated]:
+    """(events, sent_at) of `{"sent_at"?, "events": […]}` or of one bare event, none of them checked.
+
+    Raises Refused for what is no message.
+    """
+    message = parse_json(payload)
     if type(message) is not dict:
         raise Refused("malformed_json", "The message must be a JSON object.")
     if "events" not in message:

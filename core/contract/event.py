@@ -94,6 +94,13 @@ class Decoded:
     rejections: list[Rejection]
     sent_at: Stated = None
 
+    def add(self, result: Event | Rejection) -> None:
+        if type(result) is Event:
+            self.events.append(result)
+        else:
+            assert isinstance(result, Rejection)
+            self.rejections.append(result)
+
 
 # An alarm that cannot be read is still an alarm: the rule of this name rings for it.
 UNREADABLE_ALARM = "unreadable_alarm"

@@ -23,9 +23,9 @@ STEP: Micros = 10 * SECOND
 def key_of(event: Event, received: Micros) -> bytes | None:
     """The key of an accepted event; None for an alarm with neither id nor at (see `CopyCounter`)."""
     if event.id is not None:
-        return _hashed(f"i\0{event.id}")
+        return key_of_id(event.id)
     if event.stated_at is not None:
-        return _hashed(f"a\0{event.stated_at}\0{event.type.name}\0{event.child or ''}\0{content_of(event)}")
+        return key_of_time(event.stated_at, event.type.name, event.child, content_of(event))
     if event.type.lane == "alarm":
         return None
     return _digest("c", str(received // STEP), event.type.name, event.child, content_of(event))
@@ -36,12 +36,22 @@ def key_of_id(event_id: str) -> bytes:
     return _hashed(f"i\0{event_id}")
 
 
+def key_of_time(stated_at: Micros | str, type_name: str, child: str | None, content: str) -> bytes:
+    """The key of every event that names no id but a time."""
+    return _hashed(f"a\0{stated_at}\0{type_name}\0{child or ''}\0{content}")
+
+
 def content_of(event: Event) -> str:
     """Canonical JSON of [value, zone]. Plain numbers, by far the most, are written down without the encoder."""
     value = event.value
     if event.zone is None and (type(value) is int or type(value) is float):
-        return f"[{value!r},null]"
+        return number_content(value)
     return _canonical([value, event.zone])
+
+
+def number_content(value: float) -> str:
+    """`content_of` an event that has this value and no zone."""
+    return f"[{value!r},null]"
 
 
 def refused_key(device_id: str, rejection: Rejection) -> bytes | None:
