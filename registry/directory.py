@@ -7,7 +7,7 @@ whole of it, and only when a fingerprint says that something changed.
 import asyncio
 import logging
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
@@ -40,18 +40,21 @@ class DeviceEntry:
 class Directory:
     """All devices at one moment; never changes."""
 
+    get: Callable[[str], DeviceEntry | None]
+    """By id. The mapping's own method: ingest asks twice for each reading."""
+
     def __init__(self, entries: Iterable[DeviceEntry] = ()) -> None:
-        self._by_id: Mapping[str, DeviceEntry] = {entry.id: entry for entry in entries}
+        self._hold({entry.id: entry for entry in entries})
 
     @classmethod
     def of(cls, by_id: Mapping[str, DeviceEntry]) -> Self:
         """Around a mapping that nobody changes any more, without copying it."""
         directory = cls()
-        directory._by_id = by_id
+        directory._hold(by_id)
         return directory
 
-    def get(self, device_id: str) -> DeviceEntry | None:
-        return self._by_id.get(device_id)
+    def _hold(self, by_id: Mapping[str, DeviceEntry]) -> None:
+        self._by_id, self.get = by_id, by_id.get
 
     def __len__(self) -> int:
         return len(self._by_id)

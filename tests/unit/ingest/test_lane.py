@@ -16,6 +16,8 @@ from ingest.limits import FloodNews
 from ingest.spooling import count_keys, record_of
 from tests.unit.ingest.words import DIRECTORY, RECEIVED, delivery, message
 
+READING = {"type": "heart_rate", "at": "2026-08-01T11:59:58Z", "value": 61}
+
 
 async def test_a_press_whose_spool_is_full_and_whose_registry_fails_keeps_the_key_it_was_counted_by():
     lane: Any = Lane.__new__(Lane)
@@ -55,3 +57,33 @@ async def test_that_a_flood_ended_is_told_although_its_delivery_went_to_the_spoo
     for each in (empty, following):
         lane._tell_floods(each)
     assert (empty.floods, following.floods, lane._untold) == ([], [ended], [])
+
+
+async def test_news_of_a_flood_that_comes_with_nothing_but_plain_readings_is_told_with_one_of_them():
+    lane: Any = Lane.__new__(Lane)
+    ended = FloodNews("hub-1", 1, flooding=False, at=RECEIVED)
+    lane._untold = []
+    made = delivery_of(message("anxin/v1/hub-1/up/telemetry", READING))
+    judge(made, DIRECTORY, plainly=True)
+    made.floods = [ended]
+    lane._tell_floods(made)
+    assert (len(made.pieces), made.readings, made.floods, lane._untold) == (1, [], [ended], [])
+
+
+async def test_a_batch_of_plain_readings_goes_to_the_spool_whole():
+    lane: Any = Lane.__new__(Lane)
+    lane._untold, lane.away, lane._trouble, lane._away_because = [], asyncio.Event(), None, None
+    acknowledged: list[Any] = []
+    lane._spooled, lane.session = 0, SimpleNamespace(ack=acknowledged.extend)
+    lane.spool = SimpleNamespace(append=AsyncMock())
+    made = [delivery_of(message("anxin/v1/hub-1/up/telemetry", READING)) for _ in range(3)]
+    for each in made:
+        judge(each, DIRECTORY, plainly=True)
+    batch = Batch(list(made))
+    batch.gather()
+    assert batch.events == 3
+    await lane._spool(batch)
+    (records,) = lane.spool.append.await_args.args
+    assert [record.payload for record in records] == [each.message.payload for each in made]
+    assert acknowledged == [each.message for each in made]
+    assert batch.events == 0

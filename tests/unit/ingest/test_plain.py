@@ -6,13 +6,14 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.contract.event import Rejection
 from core.contract.keys import CopyCounter
 from core.domain.event_types import EVENT_TYPES
 from ingest.accounting import count, count_plain, minutes
 from ingest.admission import admit, assign_keys, delivery_of
 from ingest.batch import Batch
 from ingest.classify import SeenKeys, candidates, outcomes
-from ingest.delivery import Delivery, Outcome
+from ingest.delivery import Delivery
 from ingest.limits import RateLimits
 from ingest.liveness import news_of
 from ingest.plain import dissolve
@@ -97,7 +98,7 @@ def told(batch: Batch) -> dict[str, Any]:
         "late": tables.late,
         "events": Counter(tables.event),
         "positions": Counter(tables.position),
-        "refused": Counter((p.content.index, p.content.reason) for p, o in settled if o is Outcome.REJECTED),
+        "refused": Counter((p.content.index, p.content.reason) for p, _ in settled if isinstance(p.content, Rejection)),
         "keys": {*map(key_row, running.first), *plain.keys},
         "news": news,
         "counts": count(settled) + count_plain(len(plain), len(repeated)),
@@ -107,7 +108,8 @@ def told(batch: Batch) -> dict[str, Any]:
 
 def without_repeats(messages: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
     """Which of two events with one key is stored is the one thing in which the two ways may differ."""
-    batch, kept, met = judged(messages, plainly=False), [], set()
+    batch, kept = judged(messages, plainly=False), []
+    met: set[tuple[int, bytes]] = set()
     for (publisher, body), made in zip(messages, batch.deliveries, strict=True):
         keys = [(made.key_scope, piece.key) for piece in made.pieces if piece.key is not None]
         if len(set(keys)) == len(keys) and met.isdisjoint(keys):
@@ -169,9 +171,9 @@ def test_readings_above_the_rate_are_refused_like_other_events():
     made = one({"events": [a_reading(id=str(n)) for n in range(5)]})
     throttle(made, rates)
     assert len(made.readings) == 2
-    assert [(piece.content.index, piece.content.reason, piece.content.id, piece.key) for piece in made.pieces] == [
-        (n, "rate_limited", str(n), None) for n in (2, 3, 4)
-    ]
+    refused = [piece.content for piece in made.pieces if isinstance(piece.content, Rejection)]
+    assert [(each.index, each.reason, each.id) for each in refused] == [(n, "rate_limited", str(n)) for n in (2, 3, 4)]
+    assert [piece.key for piece in made.pieces] == [None] * 3
 
 
 def test_a_receipt_counts_plain_readings_and_their_repeats():
