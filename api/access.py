@@ -6,7 +6,7 @@ so a role taken away is gone with the next request.
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated
 
@@ -15,7 +15,6 @@ from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 from psycopg_pool import PoolTimeout
 
-from api import store
 from api.alert_access import alert_reader as alert_reader
 from api.database import Db
 from api.problems import Problem
@@ -34,9 +33,8 @@ _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="anxin"'}
 async def scope_of(conn: Connection, token: AccessToken, services: ApiServices) -> Scope:
     """The scope of a valid token, read now. Raises Problem 401 when the session was ended or the account disabled."""
     scope = None
-    if not await store.session_revoked(conn, token.session_id):
-        with contextlib.suppress(NotFound):
-            scope = await load_scope(conn, token.account_id, services.now())
+    with contextlib.suppress(NotFound):
+        scope = await load_scope(conn, token.account_id, services.now(), token.session_id)
     if scope is None:
         services.emergency.scopes.refuse(token)
         raise Problem(401, "session-ended", headers=_CHALLENGE)
@@ -105,13 +103,13 @@ def _note_caller(request: Request, scope: Scope) -> None:
 Caller = Annotated[Scope, Depends(current_caller)]
 
 
-def require(*roles: Role) -> Callable[[Scope], Scope]:
+def require(*roles: Role) -> Callable[[Scope], Awaitable[Scope]]:
     """A dependency that yields the caller's Scope if it has one of `roles`, else raises Forbidden (403).
 
     `who: Annotated[Scope, Depends(require(Role.admin))]`
     """
 
-    def check(scope: Caller) -> Scope:
+    async def check(scope: Caller) -> Scope:
         if not scope.has(*roles):
             raise Forbidden
         return scope
@@ -119,7 +117,7 @@ def require(*roles: Role) -> Callable[[Scope], Scope]:
     return check
 
 
-def request_id_of(request: Request) -> str:
+async def request_id_of(request: Request) -> str:
     return str(request.state.request_id)
 
 

@@ -16,9 +16,6 @@ UPDATE refresh_token SET rotated_at = %(now)s WHERE id = %(id)s AND rotated_at I
 -- revoke_family --
 UPDATE refresh_token SET revoked_at = %(now)s WHERE family_id = %(family_id)s AND revoked_at IS NULL;
 
--- session_revoked --
-SELECT EXISTS (SELECT 1 FROM refresh_token WHERE family_id = %(family_id)s AND revoked_at IS NOT NULL);
-
 -- count_sign_in --
 -- Counted before the password is checked, so that attempts sent side by side slow each other down too.
 -- What is older than %(forget_before)s starts over.

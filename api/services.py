@@ -43,4 +43,9 @@ def services_of(connection: HTTPConnection) -> ApiServices:
     return found
 
 
-Services = Annotated[ApiServices, Depends(services_of)]
+async def _services(connection: HTTPConnection) -> ApiServices:
+    """A coroutine, as all our dependencies: any other would take a turn in a thread for each request."""
+    return services_of(connection)
+
+
+Services = Annotated[ApiServices, Depends(_services)]

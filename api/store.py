@@ -98,11 +98,6 @@ async def revoke_family(conn: Connection, family_id: UUID, now: datetime) -> Non
     await conn.execute(_SQL["revoke_family"].encode(), {"family_id": family_id, "now": now})
 
 
-async def session_revoked(conn: Connection, family_id: UUID) -> bool:
-    row = await _one(conn, "session_revoked", {"family_id": family_id})
-    return bool(row and row[0])
-
-
 async def count_sign_in(conn: Connection, name_hash: bytes, now: datetime, forget_before: datetime) -> int:
     """Failures so far, this attempt included: a success clears them."""
     params = {"name_hash": name_hash, "now": now, "forget_before": forget_before}

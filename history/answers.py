@@ -2,6 +2,9 @@
 
 Which hours are dirty is asked before the tables are read, so a late reading that was committed before the question is
 in the answer: its hour is either still dirty (raw readings are read) or repaired.
+
+A person waits for each statement twice, in the server's planner and in the API's event loop, and either is more than
+what the rows of a year cost: so what is known is asked once for all resolutions, and all tables in one statement.
 """
 
 from bisect import bisect_left, bisect_right
@@ -19,7 +22,7 @@ from history.resolution import WIDTHS, Bucket, Resolution, floor
 
 _SQL = load_queries("history")
 
-# Pieces of one table further apart than this are asked for one by one: a statement pays for every chunk between them.
+# Pieces of one table further apart than this are parts of their own: a part pays for every chunk between them.
 _TOGETHER = {
     Resolution.RAW: timedelta(days=2),
     Resolution.MINUTE: timedelta(days=14),
@@ -32,6 +35,8 @@ _TABLES = {
     Resolution.HOUR: "reading_1h",
     Resolution.DAY: "(SELECT * FROM reading_1d WHERE time_zone = %(zone)s)",
 }
+# Where there are readings all the time, the newest of a long time are enough to see that there are too many.
+_NEAR = 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,90 +48,122 @@ class DeviceSpan:
     until: datetime
 
 
-@dataclass(slots=True)
-class _Tally:
-    min: float
-    max: float
-    sum: float
-    count: int
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One metric of those devices, with what the roll-ups know of it: made by `question`. `zone` makes the days."""
 
-    def add(self, low: float, high: float, total: float, count: int) -> None:
-        self.min, self.max = min(self.min, low), max(self.max, high)
-        self.sum += total
-        self.count += count
-
-
-@dataclass(slots=True)
-class _Question:
+    spans: Sequence[DeviceSpan]
     metric: int
-    resolution: Resolution
     zone: str
-    edges: Sequence[datetime]
-    known: Known
+    known: Known = field(default_factory=Known)
     dirty: Mapping[int, list[datetime]] = field(default_factory=dict)
+
+    @property
+    def since(self) -> datetime:
+        return min(span.since for span in self.spans)
+
+    @property
+    def until(self) -> datetime:
+        return max(span.until for span in self.spans)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A question at one resolution, with the midnights of its days."""
+
+    question: Question
+    resolution: Resolution
+    edges: Sequence[datetime]
 
     def pieces(self, spans: Sequence[DeviceSpan]) -> dict[Resolution, list[tuple[int, Piece]]]:
         """(device, piece) by table, in the order of time."""
         found: dict[Resolution, list[tuple[int, Piece]]] = {}
         for span in spans:
-            dirty = self.dirty.get(span.device_no, [])
-            for piece in cover(span.since, span.until, self.resolution, self.known, dirty, self.edges):
+            dirty = self.question.dirty.get(span.device_no, [])
+            known = self.question.known
+            for piece in cover(span.since, span.until, self.resolution, known, dirty, self.edges):
                 found.setdefault(piece.source, []).append((span.device_no, piece))
         for each in found.values():
             each.sort(key=lambda pair: pair[1].since)
         return found
 
 
-async def buckets(
-    conn: Connection, spans: Sequence[DeviceSpan], metric: int, resolution: Resolution, zone: str, limit: int
-) -> list[Bucket]:
-    """The first `limit` buckets of the spans, oldest first. `resolution` is none of raw; `zone` makes the days."""
+async def question(conn: Connection, spans: Sequence[DeviceSpan], metric: int, zone: str) -> Question:
+    """Ask it before the tables are read, raw readings among them."""
+    asked = Question(spans, metric, zone)
     if not spans:
+        return asked
+    params = {
+        "devices": [span.device_no for span in spans],
+        "sinces": [span.since for span in spans],
+        "metric": metric,
+        "zone": zone,
+        "since": floor(asked.since, WIDTHS[Resolution.HOUR]),
+        "until": asked.until,
+    }
+    ((*columns, devices, hours, measured),) = await _fetch(conn, _SQL["known"], params)
+    known = Known(*columns)
+    dirty: dict[int, list[datetime]] = {}
+    for device_no, hour in zip(devices, hours, strict=True):
+        dirty.setdefault(device_no, []).append(hour)
+    spoke = [
+        span if span.device_no in dirty else _without_silence(span, known, has_days)
+        for span, has_days in zip(spans, measured, strict=True)
+    ]
+    return Question([span for span in spoke if span.since < span.until], metric, zone, known, dirty)
+
+
+def _without_silence(span: DeviceSpan, known: Known, has_days: bool) -> DeviceSpan:
+    """What the days say was silent is not looked at in finer tables: in a home of ten sensors one measures the pulse,
+    and the hour in which each of the others was put up would be read from two more tables.
+
+    Nothing can be lost: a device without a day, from the one before its span on, and without a mark has no reading
+    before the end of the days.
+    """
+    if has_days or span.since < known.days_from:
+        return span
+    return DeviceSpan(span.device_no, max(span.since, known.days_up_to), span.until)
+
+
+async def buckets(conn: Connection, asked: Question, resolution: Resolution, limit: int) -> list[Bucket]:
+    """The first `limit` buckets of the spans, oldest first. `resolution` is none of raw."""
+    if not asked.spans:
         return []
-    since, until = min(span.since for span in spans), max(span.until for span in spans)
-    edges = midnights(since, until, ZoneInfo(zone)) if resolution is Resolution.DAY else []
-    question = _Question(metric, resolution, zone, edges, await _known(conn, zone))
-    question.dirty = await _dirty_hours(conn, spans, metric, since, until)
+    since, until = asked.since, asked.until
+    edges = midnights(since, until, ZoneInfo(asked.zone)) if resolution is Resolution.DAY else []
+    answer = _Answer(asked, resolution, edges)
     found: list[Bucket] = []
     window = limit * WIDTHS[resolution]
     while since < until and len(found) < limit:
         # Window after window, each larger: a page of a long series does not read what the next pages show.
         end = until if until - since <= window else _step(since + window, resolution, edges)
-        found += await _within(conn, spans, question, since, end, limit - len(found))
+        found += await _within(conn, answer, since, end, limit - len(found))
         since, window = end, window * 4
     return found
 
 
-async def at_least(
-    conn: Connection, spans: Sequence[DeviceSpan], metric: int, resolution: Resolution, limit: int
-) -> int:
-    """How many buckets the spans have at least, counted no further than `limit`: cheap, 0 where nothing is known."""
+async def at_least(conn: Connection, asked: Question, resolution: Resolution, limit: int) -> int:
+    """How many buckets the spans have at least, counted no further than `limit`: cheap, 0 where nothing is known.
+
+    Spans too short to hold `limit` buckets are not counted at all. `resolution` is none of raw.
+    """
+    width = WIDTHS[resolution]
+    spans = [span for span in asked.spans if span.until - span.since >= (limit - 1) * width]
     if not spans:
         return 0
-    width = WIDTHS[resolution]
-    ranges = [(span.device_no, span.since, span.until - width) for span in spans]
-    params = {**_ranges(ranges), "metric": metric, "limit": limit}
+    near = max(span.until for span in spans) - limit * width * _NEAR
+    newest = [DeviceSpan(s.device_no, max(s.since, near), s.until) for s in spans if s.until > near]
+    found = await _count(conn, asked, resolution, newest, limit)
+    return found if found >= limit or newest == spans else await _count(conn, asked, resolution, spans, limit)
+
+
+async def _count(
+    conn: Connection, asked: Question, resolution: Resolution, spans: Sequence[DeviceSpan], limit: int
+) -> int:
+    ranges = [(span.device_no, span.since, span.until - WIDTHS[resolution]) for span in spans]
+    params = {**_ranges(ranges), "metric": asked.metric, "zone": asked.zone, "limit": limit}
     rows = await _fetch(conn, _SQL["count_rolled"].replace(":table", _TABLES[resolution]), params)
     return int(rows[0][0] or 0)
-
-
-async def _known(conn: Connection, zone: str) -> Known:
-    return Known(*(await _fetch(conn, _SQL["known"], {"zone": zone}))[0])
-
-
-async def _dirty_hours(
-    conn: Connection, spans: Sequence[DeviceSpan], metric: int, since: datetime, until: datetime
-) -> dict[int, list[datetime]]:
-    params = {
-        "devices": sorted({span.device_no for span in spans}),
-        "metric": metric,
-        "since": floor(since, WIDTHS[Resolution.HOUR]),
-        "until": until,
-    }
-    found: dict[int, list[datetime]] = {}
-    for device_no, hour in await _fetch(conn, _SQL["dirty_hours"], params):
-        found.setdefault(device_no, []).append(hour)
-    return found
 
 
 def _step(at: datetime, resolution: Resolution, edges: Sequence[datetime]) -> datetime:
@@ -136,25 +173,21 @@ def _step(at: datetime, resolution: Resolution, edges: Sequence[datetime]) -> da
     return floor(at, WIDTHS[resolution])
 
 
-async def _within(
-    conn: Connection,
-    spans: Sequence[DeviceSpan],
-    question: _Question,
-    since: datetime,
-    until: datetime,
-    limit: int,
-) -> list[Bucket]:
+async def _within(conn: Connection, answer: _Answer, since: datetime, until: datetime, limit: int) -> list[Bucket]:
+    spans = answer.question.spans
     inside = [DeviceSpan(s.device_no, max(s.since, since), min(s.until, until)) for s in spans]
-    tallies: dict[datetime, _Tally] = {}
-    for source, pieces in question.pieces(inside).items():
-        for group in _together(pieces, _TOGETHER[source]):
-            for at, low, high, total, count in await _ask(conn, question, source, group, limit):
-                if (tally := tallies.get(at)) is None:
-                    tallies[at] = _Tally(low, high, total, count)
-                else:
-                    tally.add(low, high, total, count)
-    first = sorted(tallies.items())[:limit]
-    return [Bucket(at, tally.min, tally.max, tally.sum / tally.count, tally.count) for at, tally in first]
+    parts = [
+        _part(answer, source, group, limit)
+        for source, pieces in answer.pieces(inside).items()
+        for group in _together(pieces, _TOGETHER[source])
+    ]
+    if not parts:
+        return []
+    # In one round trip, each part with parameters of its own name.
+    named = [statement.replace("%(", f"%(p{number}_") for number, (statement, _) in enumerate(parts)]
+    params = {f"p{number}_{name}": value for number, (_, of) in enumerate(parts) for name, value in of.items()}
+    statement = _SQL["joined"].replace(":parts", "\nUNION ALL\n".join(f"({each})" for each in named))
+    return [Bucket(*row) for row in await _fetch(conn, statement, {**params, "limit": limit})]
 
 
 def _together(pieces: Sequence[tuple[int, Piece]], gap: timedelta) -> list[list[tuple[int, Piece]]]:
@@ -168,23 +201,25 @@ def _together(pieces: Sequence[tuple[int, Piece]], gap: timedelta) -> list[list[
     return groups
 
 
-async def _ask(
-    conn: Connection, question: _Question, source: Resolution, pieces: Sequence[tuple[int, Piece]], limit: int
-) -> list[tuple[Any, ...]]:
-    """(bucket, min, max, sum, count) of the pieces, the first `limit` buckets."""
+def _part(
+    answer: _Answer, source: Resolution, pieces: Sequence[tuple[int, Piece]], limit: int
+) -> tuple[str, dict[str, Any]]:
+    """A statement for (bucket, min, max, sum, count) of the pieces, the first `limit` buckets; and its parameters."""
     ranges = [(device_no, piece.since, piece.until) for device_no, piece in pieces]
-    params = {**_ranges(ranges), "metric": question.metric, "zone": question.zone, "limit": limit}
-    if source is question.resolution:
+    params = {**_ranges(ranges), "metric": answer.question.metric, "limit": limit}
+    if source is Resolution.DAY:
+        params["zone"] = answer.question.zone
+    if source is answer.resolution:
         bucket = "r.at"
-    elif question.resolution is Resolution.DAY:
+    elif answer.resolution is Resolution.DAY:
         bucket = _SQL["bucket_of_day"]
-        first, last = bisect_right(question.edges, params["low"]) - 1, bisect_left(question.edges, params["high"])
-        params["edges"] = list(question.edges[first:last])
+        first, last = bisect_right(answer.edges, params["low"]) - 1, bisect_left(answer.edges, params["high"])
+        params["edges"] = list(answer.edges[first:last])
     else:
         bucket = _SQL["bucket_of_width"]
-        params["width"] = WIDTHS[question.resolution]
+        params["width"] = WIDTHS[answer.resolution]
     statement = _SQL["sum_raw" if source is Resolution.RAW else "sum_rolled"]
-    return await _fetch(conn, statement.replace(":table", _TABLES[source]).replace(":bucket", bucket), params)
+    return statement.replace(":table", _TABLES[source]).replace(":bucket", bucket), params
 
 
 def _ranges(ranges: Sequence[tuple[int, datetime, datetime]]) -> dict[str, Any]:

@@ -3,11 +3,14 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 _DAY = timedelta(days=1)
 
 
+# A year of days is asked for again and again; this holds thirty years of it.
+@lru_cache(maxsize=11_000)
 def midnight(day: date, zone: ZoneInfo) -> datetime:
     """When `day` begins there, in UTC. Where the clock leaps over midnight: when it leaps."""
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)

@@ -1,13 +1,29 @@
 -- known --
--- How far the roll-ups are; a client cannot read minus infinity, and nothing is older than the epoch.
+-- How far the roll-ups are, which hours of these devices wait for a repair, and for each device whether it has a day that
+-- may reach into its span (no day is longer than three). A client cannot read minus infinity, and nothing is older than
+-- the epoch.
 SELECT greatest(s.rolled_up_to, 'epoch'), greatest(s.raw_from, 'epoch'), greatest(s.minutes_from, 'epoch'),
-       greatest(s.hours_from, 'epoch'), coalesce(z.days_from, 'epoch'), coalesce(z.days_up_to, 'epoch')
-FROM rollup_state s LEFT JOIN rollup_zone z ON z.time_zone = %(zone)s;
-
--- dirty_hours --
-SELECT DISTINCT device_no, hour FROM reading_dirty
-WHERE device_no = ANY(%(devices)s::integer[]) AND metric = %(metric)s AND hour >= %(since)s AND hour < %(until)s
-ORDER BY device_no, hour;
+       greatest(s.hours_from, 'epoch'), coalesce(z.days_from, 'epoch'), coalesce(z.days_up_to, 'epoch'),
+       coalesce(dirty.devices, '{}'), coalesce(dirty.hours, '{}'),
+       ARRAY(
+           SELECT EXISTS (
+               SELECT FROM reading_1d d WHERE d.device_no = span.device_no AND d.metric = %(metric)s
+                   AND d.time_zone = %(zone)s AND d.at > span.since - INTERVAL '3 days'
+           )
+           FROM unnest(%(devices)s::integer[], %(sinces)s::timestamptz[])
+               WITH ORDINALITY AS span (device_no, since, place)
+           ORDER BY place
+       )
+FROM rollup_state s
+LEFT JOIN rollup_zone z ON z.time_zone = %(zone)s
+CROSS JOIN (
+    SELECT array_agg(device_no ORDER BY hour, device_no) AS devices, array_agg(hour ORDER BY hour, device_no) AS hours
+    FROM (
+        SELECT DISTINCT device_no, hour FROM reading_dirty
+        WHERE device_no = ANY(%(devices)s::integer[]) AND metric = %(metric)s
+          AND hour >= %(since)s AND hour < %(until)s
+    ) mark
+) dirty;
 
 -- bucket_of_width --
 -- Fragment.
@@ -33,6 +49,16 @@ SELECT :bucket AS bucket, min(r.value), max(r.value), sum(r.value), count(*)
 FROM unnest(%(devices)s::integer[], %(since)s::timestamptz[], %(until)s::timestamptz[]) AS p (device_no, since, until)
 JOIN :table r ON r.device_no = p.device_no AND r.metric = %(metric)s AND r.at >= p.since AND r.at < p.until
     AND r.at >= %(low)s AND r.at < %(high)s
+GROUP BY bucket
+ORDER BY bucket
+LIMIT %(limit)s;
+
+-- joined --
+-- Buckets of all parts; an hour that one part read from minutes and another from raw readings is one.
+SELECT bucket, min(low), max(high), sum(total) / sum(count)::bigint, sum(count)::bigint
+FROM (
+:parts
+) part (bucket, low, high, total, count)
 GROUP BY bucket
 ORDER BY bucket
 LIMIT %(limit)s;

@@ -168,18 +168,24 @@ def scoped(sql: str) -> str:
     return text
 
 
-async def load_scope(conn: Connection, account_id: UUID, now: datetime) -> Scope:
-    """The account's scope at `now`. Raises NotFound when there is no such account or it is disabled."""
-    queries = load_queries("registry", "queries_access.sql")
+async def load_scope(conn: Connection, account_id: UUID, now: datetime, session: UUID | None = None) -> Scope:
+    """The account's scope at `now`. Raises NotFound when there is no such account, it is disabled, or `session` (of a
+    sign-in, where the caller holds one) was ended."""
+    query = load_queries("registry", "queries_access.sql")["account_for_scope"]
     cursor = conn.cursor(row_factory=dict_row)
-    await cursor.execute(queries["account_for_scope"], {"account_id": account_id})
+    await cursor.execute(query.encode(), {"account_id": account_id, "now": now, "session": session})
     account = await cursor.fetchone()
     if account is None or account["disabled_at"] is not None:
-        raise NotFound("There is no such account, or it is disabled.")
-    await cursor.execute(queries["roles_of_account"], {"account_id": account_id, "now": now})
-    assignments = await cursor.fetchall()
-    await cursor.execute(queries["family_links_of_account"], {"account_id": account_id, "now": now})
-    return build_scope(account, assignments, await cursor.fetchall())
+        raise NotFound("There is no such account, or it is disabled, or signed out.")
+    return build_scope(account, map(_assignment, account["assignments"]), map(_link, account["links"]))
+
+
+def _assignment(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**row, "centre_id": None if row["centre_id"] is None else UUID(row["centre_id"])}
+
+
+def _link(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**row, "elder_id": UUID(row["elder_id"])}
 
 
 def build_scope(

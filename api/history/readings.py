@@ -1,6 +1,5 @@
 """Readings of one elder in one metric, at the finest resolution that fits."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,7 +9,7 @@ from api.history.store import Place, Span
 from core.domain.metrics import METRIC_BY_NAME, METRIC_BY_NUMBER, METRICS, Metric
 from core.errors import FieldError, Invalid
 from core.store.pool import Connection
-from history.answers import DeviceSpan, at_least, buckets
+from history.answers import Question, at_least, buckets, question
 from history.resolution import Bucket, Resolution
 
 # What a device on a wall measures of the home. Everything else is of a body, and in a home of two it cannot be told
@@ -61,34 +60,33 @@ async def series(
     """
     span = Span(place, since, until, with_dwelling=place.alone or metric.name in HOME_METRICS)
     devices = await store.device_spans(conn, span)
+    asked = await question(conn, devices, metric.number, place.time_zone)
     if resolution is None:
-        return await _fitting(conn, span, devices, metric)
-    return await _at(conn, span, devices, metric, resolution)
+        return await _fitting(conn, span, asked, metric)
+    return await _at(conn, span, asked, metric, resolution)
 
 
-async def _fitting(conn: Connection, span: Span, devices: Sequence[DeviceSpan], metric: Metric) -> Series:
+async def _fitting(conn: Connection, span: Span, asked: Question, metric: Metric) -> Series:
     """The finest that fits and holds as many readings as the days do: retention drops the fine ones first.
 
     Days come first because they are few and say how many readings there are.
     """
-    days = await _at(conn, span, devices, metric, Resolution.DAY)
-    for finer in await _finer(conn, devices, metric, days.readings):
-        found = await _at(conn, span, devices, metric, finer)
+    days = await _at(conn, span, asked, metric, Resolution.DAY)
+    for finer in await _finer(conn, asked, days.readings):
+        found = await _at(conn, span, asked, metric, finer)
         if found.next_from is None and found.readings >= days.readings:
             return found
     return days
 
 
-async def _finer(
-    conn: Connection, devices: Sequence[DeviceSpan], metric: Metric, readings: int
-) -> tuple[Resolution, ...]:
+async def _finer(conn: Connection, asked: Question, readings: int) -> tuple[Resolution, ...]:
     """What may fit, finest first; what surely does not is not even tried."""
     if readings <= MAX_ITEMS:
         return (Resolution.RAW, Resolution.MINUTE, Resolution.HOUR)
     # Hours first: they lie in a few chunks, and there are at least as many minutes as hours.
-    if await at_least(conn, devices, metric.number, Resolution.HOUR, MAX_ITEMS + 1) > MAX_ITEMS:
+    if await at_least(conn, asked, Resolution.HOUR, MAX_ITEMS + 1) > MAX_ITEMS:
         return ()
-    if await at_least(conn, devices, metric.number, Resolution.MINUTE, MAX_ITEMS + 1) > MAX_ITEMS:
+    if await at_least(conn, asked, Resolution.MINUTE, MAX_ITEMS + 1) > MAX_ITEMS:
         return (Resolution.HOUR,)
     return (Resolution.MINUTE, Resolution.HOUR)
 
@@ -100,11 +98,9 @@ async def latest(conn: Connection, place: Place, since: datetime, until: datetim
     return [(METRIC_BY_NUMBER[number], found[number]) for number in numbers if number in found]
 
 
-async def _at(
-    conn: Connection, span: Span, devices: Sequence[DeviceSpan], metric: Metric, resolution: Resolution
-) -> Series:
+async def _at(conn: Connection, span: Span, asked: Question, metric: Metric, resolution: Resolution) -> Series:
     if resolution is Resolution.RAW:
         readings, rest = cut(await store.raw_readings(conn, span, metric.number, MAX_ITEMS + 1))
         return Series(metric, resolution, readings, rest)
-    summed, rest = cut(await buckets(conn, devices, metric.number, resolution, span.place.time_zone, MAX_ITEMS + 1))
+    summed, rest = cut(await buckets(conn, asked, resolution, MAX_ITEMS + 1))
     return Series(metric, resolution, summed, rest)

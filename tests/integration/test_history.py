@@ -18,6 +18,7 @@ from core.runtime.clock import Clock
 from core.runtime.service import Service
 from core.store.pool import Connection
 from history import compression, store
+from history.answers import DeviceSpan, Question, at_least, question
 from history.metrics import HistoryMetrics
 from history.resolution import HOUR, Resolution
 from history.retention import drop_old
@@ -205,6 +206,49 @@ async def test_the_finest_that_fits_is_the_same_with_and_without_roll_ups(town: 
         assert found.resolution is Resolution.HOUR
         agree(found, values, BERLIN)
         await town.roll()
+
+
+async def test_a_device_that_never_measured_this_is_only_looked_at_since_the_newest_day(town: HistoryTown):
+    up = NOON - timedelta(days=20) + timedelta(minutes=17)
+    watch = await town.gauge((BERLIN, NOON - timedelta(days=99), None))
+    silent = await town.gauge((BERLIN, up, None))
+    await town.say(watch, [(NOON - timedelta(days=30) + timedelta(hours=3) * n, 60.0 + n % 9) for n in range(240)])
+    await town.roll()
+
+    async def asked() -> list[datetime]:
+        spans = [DeviceSpan(watch.number, up, NOON), DeviceSpan(silent.number, up, NOON)]
+        found = await question(town.conn, spans, HEART, BERLIN.key)
+        return [span.since for span in found.spans]
+
+    async def check() -> None:
+        for resolution in (None, *Resolution):
+            await town.check(BERLIN, NOON - timedelta(days=31), NOON, resolution)
+
+    days_up_to = await town.one("SELECT days_up_to FROM rollup_zone WHERE time_zone = %s", BERLIN.key)
+    assert await asked() == [up, days_up_to]
+    await check()
+    # A live one, then late ones: of the very hour in which it was put up, and of days ago.
+    await town.say(silent, [(NOON - timedelta(seconds=1), 44.0)])
+    await check()
+    for late in (up + timedelta(minutes=5), NOON - timedelta(days=9)):
+        await town.say(silent, [(late, 99.0)])
+        assert await asked() == [up, up], "a mark that waits"
+        await check()
+        await town.roll()
+        assert await asked() == [up, up], "it has a day"
+        await check()
+
+
+async def test_so_many_buckets_are_found_wherever_in_a_long_time_they_lie(town: HistoryTown):
+    begin, most = NOON - HOUR * 200, 30
+    for device, hours, expected in ((1, range(40), 30), (2, range(155, 195), 30), (3, range(0, 200, 10), 20)):
+        await town.conn.execute(
+            "INSERT INTO reading_1h SELECT %s, %s, at, 1, 1, 1, 1 FROM unnest(%s::timestamptz[]) AS at",
+            (device, HEART, [begin + HOUR * n for n in hours]),
+        )
+        for since, found in ((begin, expected), (NOON - HOUR * 20, 0)):
+            asked = Question([DeviceSpan(device, since, NOON)], HEART, BERLIN.key)
+            assert await at_least(town.conn, asked, Resolution.HOUR, most) == found
 
 
 async def test_raw_readings_go_and_their_roll_ups_stay_whatever_comes_late(town: HistoryTown):

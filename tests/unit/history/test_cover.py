@@ -58,7 +58,14 @@ def test_a_clean_year_of_days_is_one_piece_between_its_edges():
     edges = midnights(since, until, zone)
     known = Known(rolled_up_to=until, days_up_to=edges[-2])
     pieces = cover(since, until, Resolution.DAY, known, [], edges)
-    assert [piece.source.value for piece in pieces] == ["raw", "1m", "1h", "1d", "1h", "1m", "raw"]
+    assert [piece.source.value for piece in pieces] == ["raw", "1h", "1d", "1h", "raw"]
+
+
+def test_the_part_of_an_hour_is_raw_while_readings_are_kept_and_minutes_after_that():
+    since, until = START + timedelta(minutes=10), START + 3 * HOUR + timedelta(minutes=20)
+    kept = START + 2 * HOUR
+    pieces = cover(since, until, Resolution.HOUR, Known(rolled_up_to=START + timedelta(days=1), raw_from=kept), [], [])
+    assert [piece.source.value for piece in pieces] == ["1m", "1h", "raw"]
 
 
 def test_what_was_dropped_from_every_table_is_in_no_piece():
