@@ -18,7 +18,7 @@ from core.store.pool import Connection
 from core.store.queries import load_queries
 from history.cover import Known, Piece, cover
 from history.days import midnights
-from history.resolution import WIDTHS, Bucket, Resolution, floor
+from history.resolution import HOUR, WIDTHS, Bucket, Resolution, floor
 
 _SQL = load_queries("history")
 
@@ -88,29 +88,28 @@ class _Answer:
         return found
 
 
-async def question(conn: Connection, spans: Sequence[DeviceSpan], metric: int, zone: str) -> Question:
-    """Ask it before the tables are read, raw readings among them."""
-    asked = Question(spans, metric, zone)
-    if not spans:
-        return asked
-    params = {
-        "devices": [span.device_no for span in spans],
-        "sinces": [span.since for span in spans],
-        "metric": metric,
-        "zone": zone,
-        "since": floor(asked.since, WIDTHS[Resolution.HOUR]),
-        "until": asked.until,
-    }
-    ((*columns, devices, hours, measured),) = await _fetch(conn, _SQL["known"], params)
-    known = Known(*columns)
+async def question(
+    conn: Connection, spans: str, params: Mapping[str, Any], metric: int, zone: str, since: datetime, until: datetime
+) -> Question:
+    """Ask it before the tables are read, raw readings among them.
+
+    `spans`, with `params`, is a CTE "span" of (device_no, since, until) within [since, until): whose devices they are
+    is the caller's to know, and asking that alone would be one more round trip.
+    """
+    asked = {**params, "metric": metric, "zone": zone, "hours_from": floor(since, HOUR), "hours_to": until}
+    rows = await _fetch(conn, _SQL["known"].replace(":spans", spans), asked)
+    known = Known(*rows[0][:6])
+    found: list[DeviceSpan] = []
     dirty: dict[int, list[datetime]] = {}
-    for device_no, hour in zip(devices, hours, strict=True):
-        dirty.setdefault(device_no, []).append(hour)
-    spoke = [
-        span if span.device_no in dirty else _without_silence(span, known, has_days)
-        for span, has_days in zip(spans, measured, strict=True)
-    ]
-    return Question([span for span in spoke if span.since < span.until], metric, zone, known, dirty)
+    for device_no, begin, end, has_days, hours in (row[6:] for row in rows if row[6] is not None):
+        span = DeviceSpan(device_no, begin, end)
+        if hours:
+            dirty[device_no] = hours
+        else:
+            span = _without_silence(span, known, has_days)
+        if span.since < span.until:
+            found.append(span)
+    return Question(found, metric, zone, known, dirty)
 
 
 def _without_silence(span: DeviceSpan, known: Known, has_days: bool) -> DeviceSpan:

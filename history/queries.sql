@@ -1,29 +1,24 @@
 -- known --
--- How far the roll-ups are, which hours of these devices wait for a repair, and for each device whether it has a day that
--- may reach into its span (no day is longer than three). A client cannot read minus infinity, and nothing is older than
--- the epoch.
+-- How far the roll-ups are, and for each device of the CTE `span`, whether it has a day that may reach into its span (no
+-- day is longer than three) and which of its hours wait for a repair; one row without a device where there is none.
+-- A client cannot read minus infinity, and nothing is older than the epoch.
+WITH :spans
 SELECT greatest(s.rolled_up_to, 'epoch'), greatest(s.raw_from, 'epoch'), greatest(s.minutes_from, 'epoch'),
        greatest(s.hours_from, 'epoch'), coalesce(z.days_from, 'epoch'), coalesce(z.days_up_to, 'epoch'),
-       coalesce(dirty.devices, '{}'), coalesce(dirty.hours, '{}'),
+       p.device_no, p.since, p.until,
+       EXISTS (
+           SELECT FROM reading_1d d WHERE d.device_no = p.device_no AND d.metric = %(metric)s
+               AND d.time_zone = %(zone)s AND d.at > p.since - INTERVAL '3 days'
+       ),
        ARRAY(
-           SELECT EXISTS (
-               SELECT FROM reading_1d d WHERE d.device_no = span.device_no AND d.metric = %(metric)s
-                   AND d.time_zone = %(zone)s AND d.at > span.since - INTERVAL '3 days'
-           )
-           FROM unnest(%(devices)s::integer[], %(sinces)s::timestamptz[])
-               WITH ORDINALITY AS span (device_no, since, place)
-           ORDER BY place
+           SELECT DISTINCT r.hour FROM reading_dirty r WHERE r.device_no = p.device_no AND r.metric = %(metric)s
+               AND r.hour >= %(hours_from)s AND r.hour < %(hours_to)s
+           ORDER BY r.hour
        )
 FROM rollup_state s
 LEFT JOIN rollup_zone z ON z.time_zone = %(zone)s
-CROSS JOIN (
-    SELECT array_agg(device_no ORDER BY hour, device_no) AS devices, array_agg(hour ORDER BY hour, device_no) AS hours
-    FROM (
-        SELECT DISTINCT device_no, hour FROM reading_dirty
-        WHERE device_no = ANY(%(devices)s::integer[]) AND metric = %(metric)s
-          AND hour >= %(since)s AND hour < %(until)s
-    ) mark
-) dirty;
+LEFT JOIN span p ON p.since < p.until
+ORDER BY p.since, p.device_no;
 
 -- bucket_of_width --
 -- Fragment.

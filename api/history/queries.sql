@@ -20,10 +20,6 @@ span AS MATERIALIZED (
       AND b.valid && tstzrange(%(since)s, %(until)s)
 )
 
--- device_spans --
-WITH :spans
-SELECT device_no, since, until FROM span WHERE since < until ORDER BY since, device_no;
-
 -- readings_raw --
 WITH :spans
 SELECT r.at, r.value, r.suspect

@@ -9,7 +9,7 @@ from api.history.store import Place, Span
 from core.domain.metrics import METRIC_BY_NAME, METRIC_BY_NUMBER, METRICS, Metric
 from core.errors import FieldError, Invalid
 from core.store.pool import Connection
-from history.answers import Question, at_least, buckets, question
+from history.answers import Question, at_least, buckets
 from history.resolution import Bucket, Resolution
 
 # What a device on a wall measures of the home. Everything else is of a body, and in a home of two it cannot be told
@@ -59,8 +59,7 @@ async def series(
     `resolution` None picks the finest that gives at most MAX_ITEMS items (days if none does).
     """
     span = Span(place, since, until, with_dwelling=place.alone or metric.name in HOME_METRICS)
-    devices = await store.device_spans(conn, span)
-    asked = await question(conn, devices, metric.number, place.time_zone)
+    asked = await store.asked(conn, span, metric.number)
     if resolution is None:
         return await _fitting(conn, span, asked, metric)
     return await _at(conn, span, asked, metric, resolution)

@@ -12,7 +12,7 @@ from api.history.resolution import Reading
 from core.errors import NotFound
 from core.store.pool import Connection
 from core.store.queries import load_queries
-from history.answers import DeviceSpan
+from history.answers import Question, question
 
 _SQL = load_queries("api.history")
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
@@ -85,9 +85,9 @@ async def place_of(conn: Connection, elder_id: UUID) -> Place:
     return place
 
 
-async def device_spans(conn: Connection, span: Span) -> list[DeviceSpan]:
-    """Which devices spoke for the elder within the span, and when."""
-    return [DeviceSpan(*row) for row in await _fetch(conn, "device_spans", span.params())]
+async def asked(conn: Connection, span: Span, metric: int) -> Question:
+    """Which devices spoke for the elder within the span, when, and what the roll-ups know of them."""
+    return await question(conn, _SQL["spans"], span.params(), metric, span.place.time_zone, span.since, span.until)
 
 
 async def raw_readings(conn: Connection, span: Span, metric: int, limit: int) -> list[Reading]:

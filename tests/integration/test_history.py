@@ -216,8 +216,9 @@ async def test_a_device_that_never_measured_this_is_only_looked_at_since_the_new
     await town.roll()
 
     async def asked() -> list[datetime]:
-        spans = [DeviceSpan(watch.number, up, NOON), DeviceSpan(silent.number, up, NOON)]
-        found = await question(town.conn, spans, HEART, BERLIN.key)
+        both = "span AS (SELECT device_no, %(up)s AS since, %(noon)s AS until FROM unnest(%(both)s) AS device_no)"
+        params = {"up": up, "noon": NOON, "both": [watch.number, silent.number]}
+        found = await question(town.conn, both, params, HEART, BERLIN.key, up, NOON)
         return [span.since for span in found.spans]
 
     async def check() -> None:
