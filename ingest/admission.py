@@ -1,6 +1,6 @@
 """Whose message it is: the publishing device, its children, their life cycle; then the key of every piece.
 
-Telemetry of an active device is gone through twice: what is plain becomes readings (`ingest.plain`), the rest pieces.
+Of an active device's telemetry what is plain becomes readings (`ingest.reading`), the rest pieces.
 
 Pure, but for the counter of nameless alarms. What is above a device's rate is refused by `ingest.throttle`.
 """

@@ -23,6 +23,13 @@ class Batch:
         return len(self.pieces) + len(self.plain)
 
     @property
+    def in_hand(self) -> int:
+        """Events, also of a batch that is still being judged; messages where nothing was judged."""
+        if self.raw:
+            return len(self.deliveries)
+        return sum(len(delivery.pieces) + len(delivery.readings) for delivery in self.deliveries)
+
+    @property
     def unsettled(self) -> list[Piece]:
         """The pieces that have no outcome yet."""
         return [piece for piece in self.pieces if piece.outcome is None]

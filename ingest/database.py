@@ -16,6 +16,8 @@ _CONNECT_TIMEOUT_S = 5
 # A worker that is stopped (SIGSTOP) or unplugged within a transaction holds keys that the others wait for: the
 # server ends its transaction then, and the others go on. Nothing was acknowledged, so nothing is lost.
 _IDLE_IN_TRANSACTION_MS = {True: 1000, False: 10_000}
+# We cut a transaction that takes too long ourselves, unless we are frozen: then the server does, so much later.
+_OVER_TIME_S = 1.0
 
 
 class LaneDatabase:
@@ -71,7 +73,7 @@ class LaneDatabase:
                 autocommit=True,
                 application_name=f"anxin {self._name}",
                 connect_timeout=_CONNECT_TIMEOUT_S,
-                options=f"-c timezone=UTC -c idle_in_transaction_session_timeout={self._idle_ms}",
+                options=" ".join(f"-c {name}={value}" for name, value in self._limits(within_s).items()),
                 keepalives_idle=5,
                 keepalives_interval=2,
                 keepalives_count=3,
@@ -79,6 +81,16 @@ class LaneDatabase:
             )
         self._connection = self._fresh = connection
         return connection
+
+    def _limits(self, within_s: float) -> dict[str, str | int]:
+        """What the server holds us to. A worker frozen between sending and asking for the answers is not idle for it,
+        and only the limit on the whole transaction takes its locks from it."""
+        return {
+            "timezone": "UTC",
+            "default_transaction_isolation": r"read\ committed",
+            "idle_in_transaction_session_timeout": self._idle_ms,
+            "transaction_timeout": round((within_s + _OVER_TIME_S) * 1000),
+        }
 
     async def _prepare(self, connection: Connection) -> None:
         """Once a connection. It may be another database than before: restored, or upgraded while it was away."""

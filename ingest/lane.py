@@ -98,7 +98,7 @@ class Lane:
     @property
     def in_flight(self) -> int:
         """Events taken in hand and not yet acknowledged, counted from what is held."""
-        return sum(len(batch.deliveries) if batch.raw else batch.events for batch in self._held)
+        return sum(batch.in_hand for batch in self._held)
 
     @property
     def unaccounted(self) -> int:

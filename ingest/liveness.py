@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from operator import itemgetter
 
 from core.contract.control import LinkWord
@@ -30,7 +31,7 @@ class DeviceNews:
 
 
 @dataclass(slots=True)
-class Seen:
+class Sighted:
     """When devices spoke, and the newest moment that each spoke of: all that plain readings say of them."""
 
     spoke: dict[int, Micros] = field(default_factory=dict)
@@ -45,7 +46,16 @@ class Seen:
         if said is not None and said > self.said.get(device_no, 0):
             self.said[device_no] = said
 
-    def update(self, other: "Seen") -> None:
+    def first(self, most: int) -> "Sighted":
+        """So many of those that were added first."""
+        spoke = dict(islice(self.spoke.items(), most))
+        return Sighted(spoke, {device_no: self.said[device_no] for device_no in spoke if device_no in self.said})
+
+    def forget(self, device_no: int) -> None:
+        self.spoke.pop(device_no, None)
+        self.said.pop(device_no, None)
+
+    def update(self, other: "Sighted") -> None:
         for device_no, spoke in other.spoke.items():
             self.add(device_no, spoke, other.said.get(device_no))
 

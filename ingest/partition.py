@@ -6,6 +6,7 @@ publish until the worker is back is acknowledged and gone (docs/adr/0011-partiti
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from zlib import crc32
 
 from core.contract.topics import PREFIX
@@ -37,6 +38,7 @@ class Partition:
             self._ours(mine)
 
 
+@lru_cache(maxsize=65_536)
 def part_of(topic: str, workers: int) -> int:
     """0 to workers − 1. All topics of a device have one answer, so its messages stay in order."""
     return crc32(topic[len(PREFIX) :].partition("/")[0].encode("utf-8", "surrogatepass")) % workers

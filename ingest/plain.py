@@ -8,7 +8,7 @@ from core.contract.event_check import check_event
 from core.domain.event_types import Lane
 from ingest import rows
 from ingest.delivery import Delivery, Piece
-from ingest.liveness import Seen
+from ingest.liveness import Sighted
 from ingest.reading import Reading
 
 
@@ -31,9 +31,9 @@ class PlainReadings:
         """Rows of key_stage: they sort and compare as the keys do."""
         self.rows: list[bytes] = []
         self.ats: list[Micros] = []
-        self.seen = Seen()
+        self.seen = Sighted()
         self.received: Micros = 0
-        """Of the first of them."""
+        """Of the oldest of them."""
         self._spans: list[tuple[Delivery, int]] = []
         self._take(deliveries)
 
@@ -46,7 +46,7 @@ class PlainReadings:
             if not delivery.readings:
                 continue
             received = delivery.received
-            if not keys:
+            if not keys or received < self.received:
                 self.received = received
             if delivery.message.response_topic is not None:
                 self._spans.append((delivery, len(keys)))

@@ -46,7 +46,8 @@ def _form_of(event_type: EventType) -> _Form | None:
 
 _FORMS = {each.name: form for each in EVENT_TYPES if (form := _form_of(each)) is not None}
 
-# A hub says many readings of one moment.
+# A hub says many readings of one moment. Longer texts are no times, and would make the cache as large as they are long.
+_LONGEST_TIME = 64
 _time = lru_cache(maxsize=4096)(parse_time)
 
 Find = Callable[[str], DeviceEntry | None]
@@ -66,6 +67,8 @@ def plain_reading(
     metric, low, high, kinds = form
     value, written = get("value"), get("at")
     if type(value) not in kinds or not low <= value <= high or type(written) is not str:
+        return None
+    if len(written) > _LONGEST_TIME:
         return None
     at = _time(written)
     if at is None or not -OLDEST <= at - received <= NEWEST:

@@ -1,6 +1,5 @@
 """A batch into the database, whatever is wrong with some of it: for live messages and for those of the spool."""
 
-import asyncio
 import logging
 import time
 from collections import Counter
@@ -125,9 +124,3 @@ class Settler:
             # Deliveries and pieces know each other: without the ring they are freed at once, and the garbage
             # collector, which stops both lanes, finds nothing to do.
             delivery.pieces = []
-
-
-async def pause(seconds: float, longest: float) -> float:
-    """Sleep, and say how long to sleep the next time."""
-    await asyncio.sleep(seconds)
-    return min(seconds * 2, longest)

@@ -5,23 +5,28 @@ a quarter of the database's work for a reading (docs/benchmarks.md). What says m
 A worker that is killed loses what it held: the device seems to have spoken that much earlier, never later.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from core.contract.event import Micros
-from ingest.liveness import DeviceNews, Seen
+from ingest.liveness import DeviceNews, Sighted
 
 News = tuple[int, DeviceNews]
+
+# As many as a full batch may name, so that what is held does not grow; and not a whole large fleet's at once, for
+# which the other lane would wait.
+_AT_ONCE = 4000
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`write` goes into this transaction, sorted by device; `hold` is for a later one. `everything`: nothing that was
-    held before stays held."""
+    """`write` goes into this transaction, sorted by device; `hold` is for a later one. `released`: the devices of which
+    what was held before is written. `anew`: the time of what is held begins again."""
 
     write: list[News]
-    hold: tuple[Seen, ...]
-    everything: bool
+    hold: tuple[Sighted, ...]
+    released: Collection[int]
+    anew: bool
     at: Micros
 
 
@@ -30,38 +35,43 @@ class Sightings:
 
     def __init__(self, hold: Micros) -> None:
         self._hold = hold
-        self._held = Seen()
+        self._held = Sighted()
         self._since: Micros = 0
 
     def __bool__(self) -> bool:
         """Whether anything is held."""
         return bool(self._held)
 
-    def plan(self, news: Iterable[News], seen: Seen, now: Micros, *, busy: bool) -> Plan:
+    def plan(self, news: Iterable[News], seen: Sighted, now: Micros, *, busy: bool) -> Plan:
         """Changes nothing: the transaction may fail. Not `busy`: write everything, and what is held."""
-        if not busy or not self._hold or not 0 <= now - self._since < self._hold:
-            late = Seen()
+        if not busy or not self._hold:
+            late = Sighted()
             late.update(self._held)
             late.update(seen)
-            return Plan(_all(news, late), (), True, now)
+            return Plan(_all(news, late), (), self._held.spoke.keys(), True, now)
         write: list[News] = []
-        hold = Seen()
+        hold = Sighted()
         for device_no, told in news:
             if told.plain:
                 hold.add(device_no, told.last_seen, told.last_at)
             else:
                 write.append((device_no, told))
-        return Plan(write, (seen, hold), False, now)
+        if 0 <= now - self._since < self._hold:
+            return Plan(write, (seen, hold), (), False, now)
+        due = self._held.first(_AT_ONCE)
+        return Plan(_all(write, due), (seen, hold), due.spoke.keys(), len(due.spoke) == len(self._held.spoke), now)
 
     def done(self, plan: Plan) -> None:
         """The transaction is committed."""
-        if plan.everything:
-            self._held, self._since = Seen(), plan.at
+        for device_no in list(plan.released):
+            self._held.forget(device_no)
         for seen in plan.hold:
             self._held.update(seen)
+        if plan.anew:
+            self._since = plan.at
 
 
-def _all(news: Iterable[News], seen: Seen) -> list[News]:
+def _all(news: Iterable[News], seen: Sighted) -> list[News]:
     """One entry a device."""
     told = dict(news)
     for device_no, spoke in seen.spoke.items():

@@ -76,7 +76,8 @@ def make_pool(url: str, *, name: str, min_size: int = 1, max_size: int = 8, time
         connection_class=AsyncConnection,
         kwargs={
             "application_name": f"anxin {name}",
-            "options": "-c timezone=UTC",
+            # The store counts on each statement seeing what was committed before it.
+            "options": r"-c timezone=UTC -c default_transaction_isolation=read\ committed",
             "connect_timeout": 5,
             "keepalives_idle": 10,
             "keepalives_interval": 5,

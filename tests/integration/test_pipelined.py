@@ -16,6 +16,7 @@ from psycopg.errors import (
 
 from core.store.pipelined import pipelined_transaction
 from core.store.pool import Connection
+from ingest.database import LaneDatabase
 from ingest.poison import Fault, fault_of
 from tests.fixtures.flights import CountingProxy
 
@@ -150,3 +151,32 @@ async def test_who_stops_after_an_answer_is_idle_in_transaction_for_the_server_a
     assert fault_of(caught.value) is Fault.SERVER
     assert await words(conn) == ["mine"]
     await stopped.close()
+
+
+async def test_who_stops_between_sending_and_asking_is_thrown_out_after_the_limit_of_its_transaction(conn, database):
+    """Not idle in transaction for the server, which waits for the rest: its locks would be held for ever."""
+    stopped = await AsyncConnection.connect(
+        database, autocommit=True, options="-c idle_in_transaction_session_timeout=100 -c transaction_timeout=400"
+    )
+    with pytest.raises(psycopg.Error) as caught:
+        async with pipelined_transaction(stopped) as open_:
+            await stopped.execute("SELECT pg_advisory_xact_lock(7)")
+            async with asyncio.timeout(10), conn.transaction():
+                taken = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+                while (await (await conn.execute(taken)).fetchall()) == [(0,)]:
+                    await asyncio.sleep(0.01)
+                await conn.execute("SELECT pg_advisory_xact_lock(7)")  # waits for the one that stopped
+            await open_.answers()
+    assert fault_of(caught.value) is Fault.SERVER
+    await stopped.close()
+
+
+async def test_an_alarm_lanes_connection_is_held_to_its_limits_by_the_server_too(database):
+    lane = LaneDatabase(database, name="test", emergency=True)
+    async with lane.lend(within_s=3) as connection:
+        shown = [
+            (await (await connection.execute(f"SHOW {name}")).fetchall())[0][0]
+            for name in ("transaction_timeout", "idle_in_transaction_session_timeout", "default_transaction_isolation")
+        ]
+    await lane.close()
+    assert shown == ["4s", "1s", "read committed"]

@@ -189,3 +189,9 @@ def test_dissolving_leaves_messages_without_plain_readings_alone():
     made = one({"type": "motion", "at": TIMES[0], "value": True})
     assert dissolve([made]) == []
     assert len(made.pieces) == 1
+
+
+def test_a_number_that_json_cannot_hold_and_a_time_of_any_length_are_refused_like_other_events():
+    body = b'{"events":[{"type":"heart_rate","at":"%s","value":61},{"type":"heart_rate","at":"%s","value":1e400}]}'
+    made = one(body % (b"2" * 100_000, TIMES[0].encode()))
+    assert not made.readings and all(isinstance(piece.content, Rejection) for piece in made.pieces)

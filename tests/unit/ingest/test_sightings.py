@@ -1,7 +1,7 @@
 """When "this device spoke" is written down."""
 
 from core.contract.event_time import SECOND
-from ingest.liveness import DeviceNews, Seen
+from ingest.liveness import DeviceNews, Sighted
 from ingest.sightings import Plan, Sightings
 
 HOLD = 2 * SECOND
@@ -11,9 +11,9 @@ def news(at: float, **more) -> DeviceNews:
     return DeviceNews(round(at * SECOND), last_at=round(at * SECOND), **more)
 
 
-def seen(**devices: float) -> Seen:
+def seen(**devices: float) -> Sighted:
     """`d1=100`: device 1 spoke at 100 s, of the same moment."""
-    made = Seen()
+    made = Sighted()
     for name, at in devices.items():
         made.add(int(name[1:]), round(at * SECOND), round(at * SECOND))
     return made
@@ -31,81 +31,79 @@ def written(
     return words(plan)
 
 
-def test_the_first_batch_is_written_at_once_and_the_next_words_are_held():
+def test_under_load_words_are_held_and_written_when_their_time_is_up_the_newest_of_each():
     sightings = Sightings(HOLD)
-    assert written(sightings, 100, d1=100) == [(1, 100)]
-    assert written(sightings, 100.5, d1=100.5, d2=100.5) == []
+    assert written(sightings, 100, d1=100, d2=100) == []
     assert sightings
+    assert written(sightings, 101.9, d1=101.5) == []
+    assert written(sightings, 102.1, d3=102.1) == [(1, 101.5), (2, 100)]
+    assert written(sightings, 104.2) == [(3, 102.1)]
+    assert not sightings
 
 
-def test_what_is_held_is_written_with_the_first_batch_after_its_time_the_newest_word_of_each():
+def test_without_load_everything_is_written_at_once_with_what_was_held():
     sightings = Sightings(HOLD)
     written(sightings, 100, d1=100, d2=100)
-    written(sightings, 100.6, d1=100.5, d2=100.6)
-    assert written(sightings, 101, d2=101) == []
-    assert written(sightings, 102.7, d3=102.7) == [(1, 100.5), (2, 101), (3, 102.7)]
+    assert written(sightings, 100.2, busy=False, d1=100.2) == [(1, 100.2), (2, 100)]
     assert not sightings
 
 
 def test_plain_news_of_other_events_is_held_with_that_of_readings():
     sightings = Sightings(HOLD)
-    written(sightings, 100, d1=100)
-    assert written(sightings, 101, more=[(2, news(101))], d2=100.9) == []
-    assert written(sightings, 102) == [(2, 101)]
+    assert written(sightings, 100, more=[(2, news(101))], d2=100.9) == []
+    assert written(sightings, 103) == [(2, 101)]
 
 
 def test_what_says_more_than_that_it_spoke_is_never_held():
     sightings = Sightings(HOLD)
     written(sightings, 100, d1=100)
-    written(sightings, 100.7, d1=100.7)
     low = news(100.5, battery_pct=5.0, battery_at=100)
     assert written(sightings, 100.8, more=[(1, low)]) == [(1, 100.5)]
-    assert written(sightings, 102) == [(1, 100.7)]
+    assert written(sightings, 102) == [(1, 100)]
 
 
 def test_a_device_is_written_once_with_all_that_is_known_of_it():
     sightings = Sightings(HOLD)
-    written(sightings, 100, d1=100)
-    written(sightings, 100.7, d1=100.7)
+    written(sightings, 100, d1=102.3)
     low = news(100.5, battery_pct=5.0, battery_at=100)
-    plan = sightings.plan([(1, low)], seen(d1=102.3), round(102.5 * SECOND), busy=True)
+    plan = sightings.plan([(1, low)], seen(), round(102.5 * SECOND), busy=True)
     ((device_no, told),) = plan.write
     assert (device_no, told.last_seen, told.last_at, told.battery_pct) == (1, 102.3 * SECOND, 102.3 * SECOND, 5.0)
 
 
 def test_a_hub_that_only_carried_the_message_has_spoken_and_said_nothing():
     sightings = Sightings(HOLD)
-    carried = Seen()
+    carried = Sighted()
     carried.add(9, 100 * SECOND, None)
     ((device_no, told),) = sightings.plan([], carried, 100 * SECOND, busy=False).write
     assert (device_no, told.last_seen, told.last_at) == (9, 100 * SECOND, None)
 
 
+def test_a_large_fleet_is_written_in_parts_the_first_first_until_all_of_it_is(monkeypatch):
+    monkeypatch.setattr("ingest.sightings._AT_ONCE", 2)
+    sightings = Sightings(HOLD)
+    written(sightings, 100, d1=100, d2=100, d3=100)
+    assert written(sightings, 102.1, d4=102.1) == [(1, 100), (2, 100)]
+    assert written(sightings, 102.2) == [(3, 100), (4, 102.1)]
+    assert not sightings
+
+
 def test_a_transaction_that_failed_leaves_everything_as_it_was():
     sightings = Sightings(HOLD)
     written(sightings, 100, d1=100)
-    written(sightings, 101, d1=101)
     sightings.plan([], seen(d1=104), 104 * SECOND, busy=True)
-    assert written(sightings, 104, busy=False) == [(1, 101)]
+    assert written(sightings, 104, busy=False) == [(1, 100)]
 
 
 def test_a_clock_that_went_back_holds_nothing():
     sightings = Sightings(HOLD)
     written(sightings, 100, d1=100)
-    written(sightings, 100.5, d1=100.5)
-    assert written(sightings, 50, d2=50) == [(1, 100.5), (2, 50)]
+    assert written(sightings, 50, d2=50) == [(1, 100)]
+    assert written(sightings, 52.1) == [(2, 50)]
 
 
 def test_a_lane_that_holds_nothing_writes_everything():
     sightings = Sightings(0)
     assert written(sightings, 100, d1=100) == [(1, 100)]
     assert written(sightings, 100, d1=100) == [(1, 100)]
-    assert not sightings
-
-
-def test_without_load_nothing_is_held_and_what_was_held_is_written():
-    sightings = Sightings(HOLD)
-    written(sightings, 100, d1=100, d2=100)
-    written(sightings, 100.1, d2=100.1)
-    assert written(sightings, 100.2, busy=False, d1=100.2) == [(1, 100.2), (2, 100.1)]
     assert not sightings
