@@ -86,6 +86,9 @@ class Drainer:
     async def _begin(self) -> None:
         """Find out where to go on; with nothing to drain, whether the database takes a write."""
         lane, settler = self.lane, self._settler
+        if lane.away.is_set():
+            # What broke the lane's line may have left this one half-open: only a new one tells.
+            await settler.database.close()
         if not self._registry.loaded:
             await self._registry.renewed()
         async with settler.database.transaction(within_s=settler.within_s) as conn:

@@ -73,7 +73,7 @@ class IngestSettings(DatabaseSettings, BrokerSettings, LogSettings):
     )
     ingest_alarm_retry_max_seconds: float = Field(default=1, ge=0.05, le=5, description="The same for alarms.")
     ingest_write_timeout_seconds: float = Field(
-        default=30,
+        default=10,
         ge=1,
         le=300,
         description="A telemetry batch not committed by then counts as a database that is away.",

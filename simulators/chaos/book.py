@@ -75,7 +75,7 @@ class Book:
             )
 
     def spooled(self, workers: Sequence[str]) -> tuple[int, float]:
-        """Messages in the workers' spools, and how old (s) the oldest of their words is."""
+        """Messages in the workers' spools, and how old (s) the oldest of their words or of what they hold is."""
         with self.connect() as conn:
             row = conn.execute(_SQL["spooled"], {"components": list(workers)}).fetchone()
         assert row is not None

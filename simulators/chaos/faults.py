@@ -1,10 +1,13 @@
 """The faults: what is done, to whom, at a moment when a batch is on its way, and how it is undone."""
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+import psycopg
 
 from simulators.chaos.book import Book, lanes_at_work
 from simulators.chaos.gateway_feed import GatewayFeed
@@ -117,8 +120,9 @@ def _disk_fault(house: House, chance: random.Random) -> Fault:
 
 
 def strike(book: Book, fault: Fault) -> bool:
-    """Blocking: wait until a lane holds an open batch and strike that very moment. False if none did in time."""
-    with book.connect() as conn:
+    """Blocking: wait until a lane holds an open batch and strike that very moment. False if none did in time, or the
+    database went down while we waited: a disk that was left a few bytes is sometimes full before it is filled."""
+    with contextlib.suppress(psycopg.OperationalError), book.connect() as conn:
         fault.before()
         deadline = time.monotonic() + _STRIKE_WITHIN_S
         while time.monotonic() < deadline:

@@ -34,9 +34,11 @@ SELECT application_name FROM pg_stat_activity
 WHERE application_name LIKE %(name)s AND state <> 'idle' AND xact_start IS NOT NULL;
 
 -- spooled --
--- Messages waiting in the workers' own spools, as each says of itself, and the age of the oldest word about it.
+-- Messages waiting in the workers' own spools, as each says of itself, and the age of the oldest word about it or, if
+-- that is older, of the oldest message that is not committed: a lane that hangs on a silent line has an empty spool.
 SELECT coalesce(sum((lane.value->>'messages')::bigint), 0)::bigint AS messages,
-       coalesce(extract(epoch FROM clock_timestamp() - min(at)), 1e9)::float8 AS age_s
+       coalesce(extract(epoch FROM clock_timestamp() - min(least(at, (detail->>'watermark')::timestamptz))),
+                1e9)::float8 AS age_s
 FROM component_pulse
 LEFT JOIN LATERAL jsonb_each(detail->'spool') lane ON true
 WHERE component = ANY(%(components)s::text[]);

@@ -209,7 +209,7 @@ class Arena:
             await asyncio.to_thread(act)
 
     async def _recovered(self, fault: Fault, before: dict[str, int]) -> bool:
-        """Until what was killed is another process, every part is ready and the spools are empty."""
+        """Until what was killed is another process, every part is ready, the spools are empty and no lane lags."""
         await asyncio.sleep(0.5)
         deadline = time.monotonic() + _RECOVERED_WITHIN_S
         while time.monotonic() < deadline:

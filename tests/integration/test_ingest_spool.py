@@ -85,6 +85,28 @@ async def test_a_database_that_hangs_does_not_hold_an_alarm(house, hub, between)
     assert await house.one("SELECT count(*) FROM event") == 2
 
 
+async def test_after_a_half_open_line_the_drain_goes_by_a_new_one_and_does_not_wait_for_its_old_one(
+    house, hub, between, caplog
+):
+    both = {"database_url": through(between, house), "ingest_write_timeout_seconds": 2, "ingest_spool_after_seconds": 0}
+    async with house.worker(**both) as worker:
+        lane = worker.lanes[1]
+        between.refuse()
+        first = await hub.send("telemetry", {"id": "1", "type": "heart_rate", "value": 70})
+        await eventually(lambda: lane.spool.numbers.messages == 1)
+        between.thaw()
+        assert (await hub.receipt(first))["accepted"] == 1  # now lane and drain have a line each
+        await eventually(lambda: not lane.away.is_set())
+        await hub.tell("telemetry", {"id": "2", "type": "heart_rate", "value": 70})
+        caplog.clear()
+        between.strand()
+        third = await hub.send("telemetry", {"id": "3", "type": "heart_rate", "value": 70})
+        answer = await hub.receipt(third)
+        assert answer["accepted"] + answer["duplicate"] == 1
+        assert "the spool is not drained for now" not in caplog.text
+    assert await house.one("SELECT count(*) FROM reading") == 3
+
+
 async def test_nameless_presses_that_two_workers_spooled_are_as_many_as_were_pressed(house, hub, between):
     both = {"database_url": through(between, house), "ingest_workers": 2}
     async with house.worker(**both) as one, house.worker(ingest_worker=2, **both) as two:
