@@ -92,9 +92,8 @@ def _uplink(notes: Notes, content: Mapping[str, Any]) -> None:
 
 def _location(notes: Notes, place: Any) -> None:
     """Where the server reckons the device to be, by its gateways."""
-    lat, lng = (
-        (number(place.get(name)) for name in ("latitude", "longitude")) if isinstance(place, dict) else (None, None)
-    )
+    place = place if isinstance(place, dict) else {}
+    lat, lng = number(place.get("latitude")), number(place.get("longitude"))
     if lat is None or lng is None:
         notes.named(NonEvent.STALE_FIX)
     else:

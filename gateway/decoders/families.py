@@ -11,14 +11,17 @@ from datetime import datetime
 from gateway.decoders import (
     chirpstack,
     gt06,
+    gt06_frame,
     homeassistant,
     jt808,
+    jt808_frame,
     minifinder2,
     owntracks,
     shelly,
     tasmota,
     theengs,
     watch,
+    watch_frame,
     zigbee2mqtt,
 )
 from gateway.decoders.heard import BusMessage, Decoded, Memory
@@ -56,10 +59,10 @@ BUS_FAMILIES: tuple[BusFamily, ...] = (
     BusFamily("homeassistant", ("homeassistant/#",), homeassistant.source_of, homeassistant.decode),
 )
 STREAM_FAMILIES: tuple[StreamFamily, ...] = (
-    StreamFamily("watch", watch.split, watch.device_of, watch.decode),
+    StreamFamily("watch", watch_frame.split, watch_frame.device_of, watch.decode),
     StreamFamily("minifinder2", minifinder2.split, minifinder2.device_of, minifinder2.decode),
-    StreamFamily("gt06", gt06.split, gt06.device_of, gt06.decode),
-    StreamFamily("jt808", jt808.split, jt808.device_of, jt808.decode),
+    StreamFamily("gt06", gt06_frame.split, gt06.device_of, gt06.decode),
+    StreamFamily("jt808", jt808_frame.split, jt808.device_of, jt808.decode),
 )
 BUS_FAMILY = {family.name: family for family in BUS_FAMILIES}
 STREAM_FAMILY = {family.name: family for family in STREAM_FAMILIES}

@@ -32,7 +32,7 @@ def _measured(kind: str) -> Tell:
 
 def _carbon_monoxide(notes: Notes, raw: Any) -> None:
     """Some detectors say whether, others how much."""
-    if isinstance(raw, bool) or boolean(raw) is not None and isinstance(raw, str):
+    if isinstance(raw, bool) or (isinstance(raw, str) and boolean(raw) is not None):
         _state("carbon_monoxide_alarm")(notes, raw)
     else:
         notes.measured("carbon_monoxide", number(raw))

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from gateway.decoders.heard import NonEvent
 from gateway.decoders.notes import Notes
-from gateway.decoders.octets import Octets, Truncated, bit, calendar_time
+from gateway.decoders.octets import Octets, bit, calendar_time
 
 _MINUTES = 30000 * 60.0  # a degree in the unit of a coordinate
 _STATUS_ALARMS: Mapping[int, int] = {2: 0x02, 3: 0x0E, 4: 0x01, 7: 0x18}  # the three bits, as codes
@@ -123,11 +123,3 @@ def _tell_battery(notes: Notes, told: Report) -> None:
         notes.low_battery(told.battery_pct)
     elif told.battery_pct is not None:
         notes.measured("battery", told.battery_pct)
-
-
-def codes_at(body: bytes, where: int) -> frozenset[int]:
-    """The alarm code an octet would be, for a frame nobody can trust; empty beyond its end."""
-    try:
-        return frozenset({Octets(body[where:]).number(1)})
-    except Truncated:
-        return frozenset()

@@ -111,10 +111,8 @@ def _remember(notes: Notes, topic: str, content: Mapping[str, Any]) -> None:
         return
     path = tuple(dotted or quoted for dotted, quoted in _MEMBER.findall(match[1] or ""))
     binary = topic.split("/")[1] == "binary_sensor"
-    on, off = (
-        content.get("payload_on", content.get("pl_on", "ON")),
-        content.get("payload_off", content.get("pl_off", "OFF")),
-    )
+    on = content.get("payload_on", content.get("pl_on", "ON"))
+    off = content.get("payload_off", content.get("pl_off", "OFF"))
     notes.remember(f"{state_topic}\n{topic}", Entity(notes.device or topic, binary, device_class, path, on, off))
 
 

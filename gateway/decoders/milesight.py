@@ -56,7 +56,7 @@ def _energy(notes: Notes, data: bytes) -> None:
 
 
 def _place(notes: Notes, data: bytes) -> None:
-    lng, lat = _number(data[:4], signed=True) / 1e6, _number(data[4:8], signed=True) / 1e6
+    lat, lng = _number(data[:4], signed=True) / 1e6, _number(data[4:8], signed=True) / 1e6
     notes.position(lat, lng, valid=True)
 
 

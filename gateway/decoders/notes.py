@@ -26,6 +26,7 @@ STANDING_FOR = timedelta(minutes=10)
 MEASURED_AGAIN = timedelta(hours=1)
 # Rules count samples of these (domain §6.2): the same pulse again is a measurement again.
 SAMPLED_AGAIN = timedelta(seconds=10)
+_HAZARDS = frozenset({"smoke", "gas", "carbon_monoxide_alarm", "water_leak"})
 _SAMPLED = frozenset({"heart_rate", "spo2", "respiratory_rate", "body_temperature", "carbon_monoxide"})
 # The contract's window around the time of receipt.
 OLDEST, NEWEST = timedelta(days=30), timedelta(minutes=5)
@@ -159,9 +160,7 @@ class Notes:
         """`cry`: the type of alarm it may have been; it rings as doubtful."""
         self._refusals.append(Refusal(reason, cry=cry is not None))
         if cry is not None:
-            self._add(
-                cry, True if cry in ("smoke", "gas", "carbon_monoxide_alarm", "water_leak") else None, suspect=True
-            )
+            self._add(cry, True if cry in _HAZARDS else None, suspect=True)
 
     # -- memory and result ----------------------------------------------------------------------------------------
 

@@ -139,12 +139,14 @@ def _notification(notes: Notes, content: Mapping[str, Any]) -> None:
     if content.get("method") == "NotifyEvent":
         for event in parameters.get("events", ()):
             if isinstance(event, dict) and str(event.get("component", "")).startswith(("input", "bthomedevice")):
-                is_button = (
-                    str(notes.device).startswith(("shellybutton", "shellyblu")) or "bthome" in event["component"]
-                )
-                _push(notes, event, calls=is_button)
+                _push(notes, event, calls=_is_button(str(notes.device), str(event["component"])))
     else:
         _status(notes, parameters)
+
+
+def _is_button(device: str, component: str) -> bool:
+    """A button of its own, or one that a gateway hears by Bluetooth; not a wall switch on an input."""
+    return device.startswith("shellybutton") or component.startswith("bthomedevice")
 
 
 def _push(notes: Notes, event: Mapping[str, Any], *, calls: bool) -> None:
