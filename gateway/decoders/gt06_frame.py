@@ -8,7 +8,7 @@ SHORT, LONG, END = b"xx", b"yy", b"\r\n"
 
 def split(buffer: bytes) -> tuple[list[bytes], bytes]:
     """Whole frames and what is left of the stream. Octets before a start are dropped."""
-    frames = []
+    frames: list[bytes] = []
     while (start := _start(buffer)) is not None:
         buffer = buffer[start:]
         end = _end_of(buffer)

@@ -101,7 +101,7 @@ def tell_alarms(notes: Notes, told: Report, serial: int) -> None:
         elif code == OFF:
             notes.happened("fault", {"code": "switched_off"}, mark=serial)
         elif code == POWER_CUT:
-            notes.state("mains", False)
+            notes.happened("mains", False, mark=serial)
         elif code in OWN_RULES:
             notes.named(NonEvent.OWN_RULE)
         elif code not in LOW_BATTERY:
@@ -114,8 +114,7 @@ def tell_status(notes: Notes, told: Report) -> None:
     notes.stands("sos", set_=SOS in told.codes)
     notes.stands("fall", set_=FALL in told.codes)
     notes.stands("worn", False, set_=REMOVED in told.codes)
-    if POWER_CUT in told.codes:
-        notes.state("mains", False)
+    notes.stands("mains", False, set_=POWER_CUT in told.codes, clears=True)
 
 
 def _tell_battery(notes: Notes, told: Report) -> None:

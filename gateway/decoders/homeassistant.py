@@ -140,10 +140,10 @@ def _states(message: BusMessage, entities: list[Entity], memory: Memory, now: da
 
 def _told_of(notes: Notes, content: Any, entities: list[Entity]) -> None:
     for entity, raw in _values(content, entities):
-        part = f"@{notes.device}"
+        notes.part = f"{notes.device}/{'.'.join(entity.path)}/"
         if not entity.binary:
             if entity.device_class in _MEASURED:
-                notes.measured(_MEASURED[entity.device_class], number(raw), part=part)
+                notes.measured(_MEASURED[entity.device_class], number(raw))
             continue
         on = _word(raw, entity)
         if on is None:
@@ -153,7 +153,7 @@ def _told_of(notes: Notes, content: Any, entities: list[Entity]) -> None:
                 notes.low_battery()
         elif entity.device_class in _BINARY:
             kind, wrap = _BINARY[entity.device_class]
-            notes.state(kind, wrap(on), part=part)
+            notes.state(kind, wrap(on))
 
 
 def _values(content: Any, entities: list[Entity]) -> Iterator[tuple[Entity, Any]]:

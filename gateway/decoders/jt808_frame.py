@@ -31,7 +31,7 @@ class Frame:
 
 def split(buffer: bytes) -> tuple[list[bytes], bytes]:
     """Whole frames, and lock sentences in round brackets, and what is left of the stream."""
-    frames = []
+    frames: list[bytes] = []
     while (start := _start(buffer)) is not None:
         buffer = buffer[start:]
         end = buffer.find(b")" if buffer[0] == ord("(") else bytes([_MARK]), 1)

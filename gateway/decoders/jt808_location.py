@@ -37,10 +37,9 @@ def tell_location(notes: Notes, report: bytes, offset: timedelta, *, stored: boo
 def _tell_alarms(notes: Notes, alarms: int, *, removed: bool) -> None:
     notes.stands("sos", set_=bit(alarms, _SOS))
     notes.stands("fall_suspected", set_=any(bit(alarms, position) for position in _FALLS))
-    notes.stands("worn", False, set_=removed)
-    notes.stands("tamper", True, set_=any(bit(alarms, position) for position in _TAMPER))
-    if bit(alarms, _POWER_OFF):
-        notes.state("mains", False)
+    notes.stands("worn", False, set_=removed, clears=True)
+    notes.stands("tamper", True, set_=any(bit(alarms, position) for position in _TAMPER), clears=True)
+    notes.stands("mains", False, set_=bit(alarms, _POWER_OFF), clears=True)
     if any(bit(alarms, position) for position in _OWN_RULES):
         notes.named(NonEvent.OWN_RULE)
 

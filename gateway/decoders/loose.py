@@ -15,14 +15,15 @@ _WORDS = {
     "true": True, "on": True, "yes": True, "1": True, "open": True, "alarm": True, "detected": True,
     "false": False, "off": False, "no": False, "0": False, "closed": False, "none": False, "clear": False,
 }  # fmt: skip
+_WORD = re.compile(r"[\w .:,%+/-]{1,64}", re.ASCII)
 # What a payload that cannot be read may have been: a cut-off alarm must still reach a person.
 _CRIES = (
-    (re.compile(rb"emergency|\bsos\b|\bpanic\b", re.I), "sos"),
+    (re.compile(rb"emergen|\bsos\b|\bpanic\b", re.I), "sos"),
     (re.compile(rb'"fall"|fall_(down|detected)', re.I), "fall"),
-    (re.compile(rb'"smoke"\s*:\s*(true|1)', re.I), "smoke"),
-    (re.compile(rb'"gas"\s*:\s*(true|1)', re.I), "gas"),
-    (re.compile(rb'"carbon_monoxide"\s*:\s*true', re.I), "carbon_monoxide_alarm"),
-    (re.compile(rb'"water_leak"\s*:\s*(true|1)', re.I), "water_leak"),
+    (re.compile(rb'"smoke"\s*:\s*(t|1)', re.I), "smoke"),
+    (re.compile(rb'"gas"\s*:\s*(t|1)', re.I), "gas"),
+    (re.compile(rb'"carbon_monoxide"\s*:\s*t', re.I), "carbon_monoxide_alarm"),
+    (re.compile(rb'"water_leak"\s*:\s*(t|1)', re.I), "water_leak"),
 )
 _SECONDS_UNTIL = 1e11  # an epoch number above this counts milliseconds
 
@@ -73,7 +74,7 @@ def opened(message: BusMessage) -> Any:
     try:
         return parse_json(message.payload) if word else ""
     except Refused:
-        if len(word) > 64 or not word.isprintable():
+        if not _WORD.fullmatch(word):
             raise
         return word
 

@@ -170,7 +170,7 @@ def tell_payload(notes: Notes, model: str | None, payload: bytes) -> None:
     try:
         while octets.left >= 2:
             channel = (octets.number(1), octets.number(1))
-            if channel == _HISTORY and model in _STORED:
+            if channel == _HISTORY and model is not None and model in _STORED:
                 _tell_stored(notes, model, octets)
             elif channel in channels:
                 length, tell = channels[channel]

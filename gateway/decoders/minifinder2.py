@@ -36,7 +36,7 @@ _ALARM_OWN_RULES = (1, 3, 4, 5, 6, 7, 10, 11)
 
 def split(buffer: bytes) -> tuple[list[bytes], bytes]:
     """Whole frames and what is left of the stream. Octets before a start are dropped."""
-    frames = []
+    frames: list[bytes] = []
     while (start := buffer.find(_START)) >= 0:
         buffer = buffer[start:]
         if len(buffer) < _HEAD:
@@ -98,22 +98,30 @@ def records(items: list[Item]) -> Iterator[list[Item]]:
 def _tell(notes: Notes, record: Mapping[int, bytes]) -> None:
     status = _long(record.get(_STATUS), 4)
     notes.at(epoch(_long(record.get(_STATUS), 0)), stored=bit(status, 7))
-    if _ALARM in record:
-        _tell_alarm(notes, record[_ALARM])
+    alarms = _tell_alarm(notes, record[_ALARM]) if _ALARM in record else 0
+    _tell_battery(notes, record, low=bit(alarms, _ALARM_LOW))
     if _STATUS in record:
-        notes.measured("battery", status >> 24)
         notes.state("motion", bit(status, 9))
     _tell_place(notes, record)
     for key, kind, length in ((_STEPS, "steps", 4), (_PULSE, "heart_rate", 1), (_OXYGEN, "spo2", 1)):
         if key in record and len(record[key]) >= 4 + length:
             notes.at(epoch(_long(record[key], 0)), stored=bit(status, 7))
             notes.measured(kind, int.from_bytes(record[key][4 : 4 + length], "little"))
-    if _BATTERY in record and _STATUS not in record:
-        notes.measured("battery", record[_BATTERY][0])
 
 
-def _tell_alarm(notes: Notes, value: bytes) -> None:
-    """Bits, and when it was where the firmware says so; else the record's time holds."""
+def _tell_battery(notes: Notes, record: Mapping[int, bytes], *, low: bool) -> None:
+    """In the status, or by itself."""
+    pct = _long(record[_STATUS], 4) >> 24 if _STATUS in record else None
+    if pct is None and record.get(_BATTERY):
+        pct = record[_BATTERY][0]
+    if low:
+        notes.low_battery(pct)
+    elif pct is not None:
+        notes.measured("battery", pct)
+
+
+def _tell_alarm(notes: Notes, value: bytes) -> int:
+    """Bits, which are returned, and when it was where the firmware says so; else the record's time holds."""
     alarms = _long(value, 0)
     if len(value) >= 8 and (stated := epoch(_long(value, 4))) is not None:
         notes.at(stated)
@@ -123,12 +131,11 @@ def _tell_alarm(notes: Notes, value: bytes) -> None:
         notes.happened("fall")
     if any(bit(alarms, position) for position in _ALARM_CALL_KEYS):
         notes.happened("help_request")
-    if bit(alarms, _ALARM_LOW):
-        notes.low_battery()
     if bit(alarms, _ALARM_OFF):
         notes.happened("fault", {"code": "switched_off"})
     if any(bit(alarms, position) for position in _ALARM_OWN_RULES):
         notes.named(NonEvent.OWN_RULE)
+    return alarms
 
 
 def _tell_place(notes: Notes, record: Mapping[int, bytes]) -> None:

@@ -30,8 +30,8 @@ _HAZARDS = frozenset({"smoke", "gas", "carbon_monoxide_alarm", "water_leak"})
 _SAMPLED = frozenset({"heart_rate", "spo2", "respiratory_rate", "body_temperature", "carbon_monoxide"})
 # The contract's window around the time of receipt.
 OLDEST, NEWEST = timedelta(days=30), timedelta(minutes=5)
-# A battery that only says "low". At 10 % somebody is told (domain §6.3 B7).
-LOW_BATTERY_PCT = 10
+# A battery that only says "low", or "low" beside a percentage that is none. At 10 % somebody is told (domain §6.3 B7).
+LOW_BATTERY_PCT, LOW_BATTERY_BELOW_PCT = 10, 20
 
 # What devices send for "not measured" (domain §6.2, contract §1).
 SENTINELS: Mapping[str, frozenset[float]] = {
@@ -50,6 +50,7 @@ class Notes:
     def __init__(self, device: str | None, memory: Memory, now: datetime, *, cached: bool = False) -> None:
         self.device, self.now, self.cached = device, now, cached
         self.alive = True
+        self.part = ""  # which of several sensors behind one memory is spoken of
         self._memory, self._told = memory, dict(memory.told)
         self._events: list[Event] = []
         self._non_events: list[NonEvent] = []
@@ -79,45 +80,49 @@ class Notes:
 
     def happened(self, kind: str, value: Any = None, *, suspect: bool = False, mark: Any = None) -> None:
         """`mark` tells two alarms of the same second apart (a serial number)."""
-        known = self._told.get(f"={kind}")
+        known = self._known(f"={kind}")
         mark = (self._at and self._at.isoformat(), value, mark)
         if self._at is not None and known and known.value == mark and self.now - known.at < RESENT_WITHIN:
             self.named(NonEvent.RESENT)
             return
-        self._told[f"={kind}"] = Told(mark, self.now)
-        self._told[f"!{kind}"] = Told(True, self.moment)
+        self.remember(f"={kind}", mark)
+        self._keep(f"!{kind}", True, self.moment)
         self._add(kind, value, suspect=suspect)
 
-    def stands(self, kind: str, value: Any = None, *, set_: bool) -> None:
-        """An alarm as a bit of every status: it rings when it is set, not as long as it stands."""
-        known = self._told.get(f"!{kind}")
+    def stands(self, kind: str, value: Any = None, *, set_: bool, clears: bool = False) -> None:
+        """An alarm as a bit of every status: it rings when it is set, not as long as it stands.
+
+        `clears`: that the bit is gone is news too (the opposite of a boolean value).
+        """
+        known = self._known(f"!{kind}")
+        close = known is not None and abs(self.moment - known.at) <= STANDING_FOR
         if not set_:
-            if known and not self._stored and self.moment >= known.at:
-                del self._told[f"!{kind}"]
-            return
-        if known and abs(self.moment - known.at) <= STANDING_FOR:
-            self._told[f"!{kind}"] = Told(True, max(self.moment, known.at))
+            if known and known.value and not self._stored and self.moment >= known.at:
+                self._keep(f"!{kind}", False, known.at)
+                if clears:
+                    self._add(kind, not value)
+        elif known and close and (known.value or self._stored):
+            self._keep(f"!{kind}", known.value, max(self.moment, known.at))
             self.named(NonEvent.STANDING)
-            return
-        self._told[f"!{kind}"] = Told(True, self.moment)
-        self._add(kind, value)
+        else:
+            self._keep(f"!{kind}", True, self.moment)
+            self._add(kind, value)
 
     def pressed(self, name: str, *, calls: bool) -> None:
         """A press of a button, by the name its bridge gives it. `calls`: this button is there to call for help."""
-        known = self._told.get("press")
+        known = self._known("press")
         if known and self.now - known.at < PRESS_LASTS:
             self.named(NonEvent.REPEAT)
             return
-        self._told["press"] = Told(name, self.now)
+        self.remember("press", name)
         if self._memory.call_button or (calls and self._memory.call_button is None):
             self._add("sos", None)
         else:
             self.named(NonEvent.INPUT)
 
-    def state(self, kind: str, value: Any, *, part: str = "", holds: timedelta | None = None) -> None:
-        """`part`: which of several (a door of two). `holds`: a sensor that never says "over" is quiet after this."""
-        name = f"{kind}{part}"
-        known = self._told.get(name)
+    def state(self, kind: str, value: Any, *, holds: timedelta | None = None) -> None:
+        """`holds`: a sensor that never says "over" is quiet after this long."""
+        known = self._known(kind)
         if known and known.value == value and (holds is None or self.moment - known.at < holds):
             self.named(NonEvent.REPEAT)
             return
@@ -125,25 +130,23 @@ class Notes:
         unknown = known is None and self.cached and kind == "motion" and value is True and holds is None
         self._add(kind, value, suspect=unknown)
         if known is None or self.moment >= known.at:
-            self._told[name] = Told(value, self.moment)
+            self._keep(kind, value, self.moment)
 
-    def measured(self, kind: str, value: float | None, *, suspect: bool = False, part: str = "") -> None:
+    def measured(self, kind: str, value: float | None, *, suspect: bool = False) -> None:
         if value is None or value in SENTINELS.get(kind, ()):
             self.named(NonEvent.NO_READING)
             return
-        name = f"{kind}{part}"
-        known = self._told.get(name)
+        known = self._known(kind)
         again = SAMPLED_AGAIN if kind in _SAMPLED else MEASURED_AGAIN
         if self.cached and known and known.value == value and self.now - known.at < again:
             self.named(NonEvent.REPEAT)
-            return
-        if self._add(kind, value, suspect=suspect) and self.cached:
-            self._told[name] = Told(value, self.now)
+        elif self._add(kind, value, suspect=suspect) and self.cached:
+            self.remember(kind, value)
 
     def low_battery(self, known_pct: float | None = None) -> None:
         """The device says its battery is low; a percentage that says otherwise is not believed."""
-        low = LOW_BATTERY_PCT if known_pct is None else min(known_pct, LOW_BATTERY_PCT)
-        self.measured("battery", max(low, 0))
+        believed = known_pct is not None and 0 <= known_pct <= LOW_BATTERY_BELOW_PCT
+        self.measured("battery", known_pct if believed else LOW_BATTERY_PCT)
 
     def position(self, lat: float, lng: float, *, valid: bool, **more: Any) -> None:
         if not valid or (lat == 0 and lng == 0):
@@ -165,11 +168,17 @@ class Notes:
     # -- memory and result ----------------------------------------------------------------------------------------
 
     def recall(self, name: str) -> Any:
-        known = self._told.get(name)
+        known = self._known(name)
         return None if known is None else known.value
 
     def remember(self, name: str, value: Any) -> None:
-        self._told[name] = Told(value, self.now)
+        self._keep(name, value, self.now)
+
+    def _known(self, name: str) -> Told | None:
+        return self._told.get(self.part + name)
+
+    def _keep(self, name: str, value: Any, at: datetime) -> None:
+        self._told[self.part + name] = Told(value, at)
 
     @property
     def empty(self) -> bool:

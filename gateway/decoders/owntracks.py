@@ -65,7 +65,7 @@ def _tell(notes: Notes, content: Mapping[str, Any]) -> None:
 
 def _location(notes: Notes, content: Mapping[str, Any]) -> None:
     lat, lng = number(content.get("lat")), number(content.get("lon"))
-    notes.at(when(content.get("tst")))
+    notes.at(when(content.get("tst")), stored=True)  # a phone knows the time; an old fix stays old
     if lat is None or lng is None:
         notes.named(NonEvent.STALE_FIX)
     else:

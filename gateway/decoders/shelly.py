@@ -32,8 +32,9 @@ def _measured(kind: str) -> Tell:
 
 
 def _gas(notes: Notes, raw: Any) -> None:
-    if raw in _GAS:
-        notes.state("gas", _GAS[raw])
+    alarm = _GAS.get(str(raw))
+    if alarm is not None:
+        notes.state("gas", alarm)
     elif raw == "test":
         notes.happened("self_test", {"ok": True})
     else:
@@ -137,7 +138,8 @@ def _notification(notes: Notes, content: Mapping[str, Any]) -> None:
         return
     notes.at(when(parameters.get("ts")))
     if content.get("method") == "NotifyEvent":
-        for event in parameters.get("events", ()):
+        events = parameters.get("events")
+        for event in events if isinstance(events, list) else ():
             if isinstance(event, dict) and str(event.get("component", "")).startswith(("input", "bthomedevice")):
                 _push(notes, event, calls=_is_button(str(notes.device), str(event["component"])))
     else:
@@ -163,7 +165,7 @@ def _status(notes: Notes, status: Mapping[str, Any]) -> None:
 
 
 def _component(notes: Notes, name: str, component: Mapping[str, Any]) -> None:
-    kind = name.partition(":")[0]
+    kind, notes.part = name.partition(":")[0], f"{name}/"
     for member, value in component.items():
         tell = _MEMBERS.get((kind, member))
         if tell is not None and value is not None:
@@ -175,3 +177,4 @@ def _component(notes: Notes, name: str, component: Mapping[str, Any]) -> None:
         notes.measured("battery", number(battery.get("percent")))
     if kind in ("switch", "relay", "cover", "light") and notes.empty:
         notes.named(NonEvent.OUTPUT)
+    notes.part = ""

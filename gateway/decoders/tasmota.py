@@ -117,7 +117,8 @@ def _sensors(board: Notes, name: str, last: str, content: Mapping[str, Any]) -> 
     heard, memory = [], board.memory
     for child, fields in _children(content):
         notes = Notes(f"{name}/{child}", memory, board.now, cached=True)
-        _tell(notes, child, fields, unit, part=child)
+        notes.part = f"{child}/"
+        _tell(notes, child, fields, unit)
         heard.append(notes.heard())
         memory = notes.memory
     if heard and board.empty:
@@ -129,7 +130,9 @@ def _of_the_board(notes: Notes, last: str, content: Mapping[str, Any], unit: str
     for key, value in content.items():
         if isinstance(value, dict):
             if not _is_child(key):
-                _tell(notes, key, value, unit, part=key)
+                notes.part = f"{key}/"
+                _tell(notes, key, value, unit)
+                notes.part = ""
         elif last == "ENERGY" and key == "Total":
             notes.measured("power_meter", number(value))
         elif _OUTPUT.fullmatch(key):
@@ -158,17 +161,16 @@ def _children(content: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, An
             yield key, value
 
 
-def _tell(notes: Notes, sensor: str, fields: Mapping[str, Any], unit: str, *, part: str) -> None:
-    """`part` keeps two sensors of one board apart in the memory they share."""
+def _tell(notes: Notes, sensor: str, fields: Mapping[str, Any], unit: str) -> None:
     if sensor not in _NOT_OF_THE_ROOM and fields.get(_TEMPERATURE) is not None:
-        notes.measured("temperature", _fahrenheit(number(fields[_TEMPERATURE]), unit), part=f"@{part}")
+        notes.measured("temperature", _fahrenheit(number(fields[_TEMPERATURE]), unit))
     battery = number(fields.get("Battery"))
     if battery is not None and "LwReceived" not in sensor and "DoorOpen" not in fields:  # there it is in volts
-        notes.measured("battery", battery, part=f"@{part}")
+        notes.measured("battery", battery)
     if "MAC" in fields and "STATE" in fields:
         present = boolean(fields["STATE"])
         if present is not None:
-            notes.state("presence", present, part=f"@{part}")
+            notes.state("presence", present)
     for key, tell in _FIELDS.items():
         if fields.get(key) is not None:
             tell(notes, fields[key])

@@ -5,7 +5,7 @@ and heard by several gateways: a press is one press by its packet number or with
 never said to be over holds for a minute.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from gateway.decoders.notes import Notes
 _ROOM = frozenset({"THB", "THBX", "AIR", "ACEL", "CTMO", "BCON", "PLANT"})
 # Kinds in which `open` and `motion` are about a door and a person, not about a curtain's motor.
 _SENSORS = frozenset({"CTMO"})
+_IN_RANGE = frozenset({"TRACK", "RMAC", "BCON", "BODY", "BTN", "CTMO"})
 _MOTION_HOLDS = timedelta(seconds=60)
 _BUTTONS = ("button", "button1", "button2", "button3", "button4")
 _CONTACT = {"open": True, "closed": False, "timeout not closed": True}
@@ -48,7 +49,7 @@ def decode(message: BusMessage, memory: Memory, now: datetime) -> Decoded:
 
 
 def _tell(notes: Notes, content: Mapping[str, Any]) -> None:
-    kind = content.get("type")
+    kind = str(content.get("type"))
     if kind in _ROOM:
         _each(notes, content, (("tempc", "temperature"), ("hum", "humidity"), ("lux", "illuminance")))
     if kind in _SENSORS:
@@ -93,7 +94,6 @@ def _buttons(notes: Notes, content: Mapping[str, Any]) -> None:
             notes.pressed(name, calls=name == "button")
 
 
-def _nothing_said(kind: Any) -> NonEvent:
+def _nothing_said(kind: str) -> NonEvent:
     """A tag that is in range says so; a toothbrush says what no rule asks for."""
-    present: Callable[[Any], bool] = frozenset({"TRACK", "RMAC", "BCON", "BODY", "BTN", "CTMO"}).__contains__
-    return NonEvent.HEARTBEAT if present(kind) else NonEvent.UNRELATED
+    return NonEvent.HEARTBEAT if kind in _IN_RANGE else NonEvent.UNRELATED

@@ -141,8 +141,6 @@ def _place(notes: Notes, frame: Frame, *, alarm: bool) -> None:
     (_cries if alarm else _standing)(notes, status)
     if any(bit(status, position) for position in _FENCES):
         notes.named(NonEvent.OWN_RULE)
-    if bit(status, _POWER_CUT):
-        notes.state("mains", False)
     _battery(notes, number(values[_BATTERY]), low=bit(status, _LOW) or bit(status, _LOW_ALARM))
     _steps(notes, values[_STEPS])
     lat, lng = _degrees(values[3], values[4] == "S"), _degrees(values[5], values[6] == "W")
@@ -162,6 +160,8 @@ def _cries(notes: Notes, status: int) -> None:
         notes.happened("fall")
     if bit(status, _REMOVED):
         notes.happened("worn", False)
+    if bit(status, _POWER_CUT):
+        notes.happened("mains", False)
     if not explained and not any(bit(status, position) for position in (_SOS, _REMOVED, *_FALLS)):
         notes.happened("sos", suspect=True)
 
@@ -171,6 +171,7 @@ def _standing(notes: Notes, status: int) -> None:
     notes.stands("sos", set_=bit(status, _SOS))
     notes.stands("fall", set_=any(bit(status, position) for position in _FALLS))
     notes.stands("worn", False, set_=bit(status, _REMOVED))
+    notes.stands("mains", False, set_=bit(status, _POWER_CUT), clears=True)
 
 
 def _battery(notes: Notes, pct: float | None, *, low: bool) -> None:

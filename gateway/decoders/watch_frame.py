@@ -27,7 +27,7 @@ class Frame:
 
 def split(buffer: bytes) -> tuple[list[bytes], bytes]:
     """Whole frames and what is left of the stream. Octets between frames are dropped."""
-    frames = []
+    frames: list[bytes] = []
     while (start := buffer.find(b"[")) >= 0:
         buffer = buffer[start:]
         end = _end_of(buffer)
