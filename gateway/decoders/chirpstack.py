@@ -40,7 +40,7 @@ def decode(message: BusMessage, memory: Memory, now: datetime) -> Decoded:
     device, kind = source_of(message.topic), message.topic.rpartition("/")[2]
     if message.retained:
         return leftover(device, memory)
-    notes = Notes(device, memory, now)
+    notes = Notes(device, memory, now, seldom=True)
     notes.alive = kind not in _NOT_OF_THE_DEVICE
     try:
         content = opened(message)

@@ -44,6 +44,13 @@ def _radar_fall(notes: Notes, raw: Any) -> None:
     notes.stands("fall_suspected", set_=raw == "maybe_fall")
 
 
+def _shaken(notes: Notes, raw: Any) -> None:
+    """True as long as it shakes. The wardrobe or the bed moved; so does a washing machine's neighbour."""
+    if boolean(raw) and not notes.recall("shaken"):
+        notes.happened("motion", True, suspect=True)
+    notes.remember("shaken", boolean(raw))
+
+
 def _help(notes: Notes, raw: Any) -> None:
     notes.stands("sos", set_=boolean(raw) is True)
 
@@ -60,6 +67,7 @@ FIELDS: Mapping[str, Tell] = {
     "carbon_monoxide": _carbon_monoxide,
     "co": _carbon_monoxide,
     "tamper": _state("tamper"),
+    "vibration": _shaken,
     "bed_occupancy": _state("bed", lambda occupied: {"occupied": occupied}),
     "temperature": _measured("temperature"),
     "humidity": _measured("humidity"),

@@ -32,9 +32,20 @@ def _end_of(buffer: bytes) -> int | None:
     if buffer[length - 2 : length] == END:
         return length
     if len(buffer) < length:
-        return len(buffer) if buffer.endswith(END) and sum_is_right(buffer) else None
+        return _end_of_liar(buffer)
     ending = buffer.find(END, 4)
     return None if ending < 0 else ending + 2
+
+
+def _end_of_liar(buffer: bytes) -> int | None:
+    """Of a frame that promises more than there is: whole already by its check sum, or followed by the next one.
+
+    An alarm must not wait behind a wrong length for octets that nobody will send.
+    """
+    if buffer.endswith(END) and sum_is_right(buffer):
+        return len(buffer)
+    next_ones = [at for at in (buffer.find(END + SHORT), buffer.find(END + LONG)) if at >= 0]
+    return min(next_ones) + 2 if next_ones else None
 
 
 def sum_is_right(frame: bytes) -> bool:

@@ -46,10 +46,28 @@ def split(buffer: bytes) -> tuple[list[bytes], bytes]:
             buffer = buffer[1:]  # no start of a frame, only an octet that looks like one
             continue
         if len(buffer) < length:
-            return frames, buffer
+            following = _whole_frame_inside(buffer)
+            if following is None:
+                return frames, buffer
+            length = following  # what stands before it is refused, and rings if it was a cry
         frames.append(buffer[:length])
         buffer = buffer[length:]
     return frames, b""
+
+
+def _whole_frame_inside(buffer: bytes) -> int | None:
+    """Where a whole frame with a right check sum begins behind one that promises more than there is.
+
+    An alarm must not wait behind a wrong length for octets that nobody will send.
+    """
+    at = buffer.find(_START, 1)
+    while at >= 0:
+        length = int.from_bytes(buffer[at + 2 : at + 4], "little")
+        body = buffer[at + _HEAD : at + _HEAD + length]
+        if length and len(body) == length and crc_xmodem(body) == int.from_bytes(buffer[at + 4 : at + 6], "little"):
+            return at
+        at = buffer.find(_START, at + 1)
+    return None
 
 
 def device_of(frame: bytes, known: str | None) -> str | None:

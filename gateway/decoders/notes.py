@@ -20,7 +20,7 @@ from gateway.decoders.heard import Event, Heard, Memory, NonEvent, Refusal, Told
 RESENT_WITHIN = timedelta(seconds=60)
 # Several messages about one press, whatever they call it, come within this time.
 PRESS_LASTS = timedelta(seconds=2)
-# An alarm bit that stands in every status is one alarm as long as it is heard at least so often.
+# An alarm bit that stands in every status of a talkative device is one alarm as long as it is heard so often.
 STANDING_FOR = timedelta(minutes=10)
 # A cached value that stays the same is told again so often: a chart without points looks like a dead sensor.
 MEASURED_AGAIN = timedelta(hours=1)
@@ -45,10 +45,14 @@ SENTINELS: Mapping[str, frozenset[float]] = {
 
 
 class Notes:
-    """`cached`: the messages come from a bridge that repeats what it knows. See the module for the rest."""
+    """`cached`: the messages come from a bridge that repeats what it knows. `seldom`: the device may be silent for
+    hours, so an alarm it told stands until it says that it is over. See the module for the rest."""
 
-    def __init__(self, device: str | None, memory: Memory, now: datetime, *, cached: bool = False) -> None:
+    def __init__(
+        self, device: str | None, memory: Memory, now: datetime, *, cached: bool = False, seldom: bool = False
+    ) -> None:
         self.device, self.now, self.cached = device, now, cached
+        self._stands_for = timedelta.max if cached or seldom else STANDING_FOR
         self.alive = True
         self.part = ""  # which of several sensors behind one memory is spoken of
         self._memory, self._told = memory, dict(memory.told)
@@ -95,7 +99,7 @@ class Notes:
         `clears`: that the bit is gone is news too (the opposite of a boolean value).
         """
         known = self._known(f"!{kind}")
-        close = known is not None and abs(self.moment - known.at) <= STANDING_FOR
+        close = known is not None and abs(self.moment - known.at) <= self._stands_for
         if not set_:
             if known and known.value and not self._stored and self.moment >= known.at:
                 self._keep(f"!{kind}", False, known.at)

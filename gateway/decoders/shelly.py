@@ -83,6 +83,10 @@ _MEMBERS: Mapping[tuple[str, str], Tell] = {
     ("illuminance", "lux"): _measured("illuminance"),
     ("bat", "value"): _measured("battery"),
     ("lux", "value"): _measured("illuminance"),
+    # Shelly Motion has no components: an empty kind.
+    ("", "motion"): _flag("motion"),
+    ("", "lux"): _measured("illuminance"),
+    ("", "bat"): _measured("battery"),
     ("sensor", "motion"): _flag("motion"),
     ("sensor", "state"): _flag("contact"),
 }
@@ -159,6 +163,7 @@ def _push(notes: Notes, event: Mapping[str, Any], *, calls: bool) -> None:
 
 
 def _status(notes: Notes, status: Mapping[str, Any]) -> None:
+    _component(notes, "", status)
     for name, component in status.items():
         if isinstance(component, dict):
             _component(notes, name, component)

@@ -47,10 +47,17 @@ def _motion(notes: Notes, raw: Any) -> None:
         notes.state("motion", moved, holds=_ONE_SHOT_HOLDS if moved else None)
 
 
-def _leak(notes: Notes, raw: Any) -> None:
-    wet = boolean(raw)
-    if wet is not None:
-        notes.state("water_leak", wet)
+def _alarm(kind: str) -> Callable[[Notes, Any], None]:
+    def tell(notes: Notes, raw: Any) -> None:
+        on = boolean(raw)
+        if on is not None:
+            notes.state(kind, on)
+
+    return tell
+
+
+def _cry(notes: Notes, raw: Any) -> None:
+    notes.stands("sos", set_=boolean(raw) is True)
 
 
 def _measured(kind: str) -> Callable[[Notes, Any], None]:
@@ -67,7 +74,13 @@ _FIELDS: Mapping[str, Callable[[Notes, Any], None]] = {
     "Occupancy": _motion,
     "Contact": _contact,
     "DoorOpen": _contact,
-    "Water": _leak,
+    "PIR": _motion,
+    "Water": _alarm("water_leak"),
+    "Fire": _alarm("smoke"),
+    "CO": _alarm("carbon_monoxide_alarm"),
+    "Tamper": _alarm("tamper"),
+    "Emergency": _cry,
+    "Panic": _cry,
     "AqaraVibrationMode": tell_action,
 }
 

@@ -78,6 +78,15 @@ def test_a_zigbee_sensor_behind_tasmota_that_fell_off_is_tampered_with():
     assert (said.devices, said.events) == (["hub/wardrobe"], [("tamper", True)])
 
 
+@pytest.mark.parametrize(
+    ("field", "event"), [("Fire", ("smoke", True)), ("Panic", ("sos", None)), ("CO", ("carbon_monoxide_alarm", True))]
+)
+def test_alarms_behind_tasmota_ring_once_while_they_stand(field, event):
+    board = Bus("tasmota", "tele/hub/SENSOR")
+    assert board.says({"ZbReceived": {"0x3": {field: 1}}}).events == [event]
+    assert board.says({"ZbReceived": {"0x3": {field: 1}}}, after_s=3600).events == []
+
+
 def test_two_doors_behind_one_board_are_two_doors():
     board = Bus("tasmota", "tele/hub/SENSOR")
     for name in ("front", "back"):
@@ -119,6 +128,13 @@ def test_two_floods_of_one_shelly_are_two():
     box = Bus("shelly", "shellybox-05/events/rpc")
     both = {f"flood:{n}": {"alarm": True} for n in range(2)}
     assert box.says({"method": "NotifyStatus", "params": both}).events == [("water_leak", True)] * 2
+
+
+def test_shelly_motion_has_a_status_without_components():
+    motion = Bus("shelly", "shellies/shellymotionsensor-06/status")
+    said = motion.says({"motion": True, "active": True, "vibration": False, "lux": 40, "bat": 91})
+    assert dict(said.events) == {"motion": True, "illuminance": 40, "battery": 91}
+    assert motion.says({"motion": True, "lux": 40, "bat": 91}, after_s=60).events == []
 
 
 def test_a_button_calls_and_a_wall_switch_does_not():

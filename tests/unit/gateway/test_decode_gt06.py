@@ -211,5 +211,12 @@ def test_a_stream_is_cut_into_frames_however_it_arrives():
     assert frames == whole
 
 
+@pytest.mark.parametrize("promised", [1, 200])
+def test_an_alarm_behind_a_frame_with_a_wrong_length_does_not_wait(promised):
+    liar = bytearray(heartbeat())
+    liar[2] += promised
+    assert split(bytes(liar) + alarm(SOS))[0][-1] == alarm(SOS)
+
+
 def test_the_time_of_these_tests_is_the_one_in_the_vectors():
     assert f"{NOW:%y%m%d%H%M}" == "2607010240"

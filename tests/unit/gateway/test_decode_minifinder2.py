@@ -162,3 +162,10 @@ def test_a_stream_is_cut_into_frames_however_it_arrives():
         found, buffer = split(buffer + bytes([octet]))
         frames += found
     assert frames == whole
+
+
+def test_an_alarm_behind_a_frame_with_a_wrong_length_does_not_wait():
+    liar = bytearray(frame(body(name(), status())))
+    liar[2:4] = (500).to_bytes(2, "little")
+    pressed = frame(body(name(), alarm(SOS)))
+    assert split(bytes(liar) + pressed) == ([bytes(liar), pressed], b"")

@@ -69,6 +69,13 @@ def test_a_shaken_sensor_is_a_doubtful_movement(sensor):
     assert sensor.says({"action": "vibration"}).suspect == ["motion"]
 
 
+def test_a_sensor_that_shakes_is_one_doubtful_movement_until_it_is_still(sensor):
+    assert sensor.says({"vibration": True}).suspect == ["motion"]
+    assert sensor.says({"vibration": True, "battery": 90}, after_s=5).events == [("battery", 90)]
+    sensor.says({"vibration": False}, after_s=60)
+    assert sensor.says({"vibration": True}, after_s=60).suspect == ["motion"]
+
+
 def test_cached_occupancy_in_a_report_of_the_light_is_no_new_movement(sensor):
     sensor.says({"illuminance": 12, "occupancy": False})
     assert ("motion", True) in sensor.says({"illuminance": 12, "occupancy": True}, after_s=60).events
@@ -137,6 +144,7 @@ def test_a_radars_fall_is_told_once_and_a_perhaps_waits_for_an_answer(sensor):
     assert sensor.says({"fall_down_status": "maybe_fall"}).events == [("fall_suspected", None)]
     assert sensor.says({"fall_down_status": "fall"}, after_s=60).events == [("fall", None)]
     assert sensor.says({"fall_down_status": "fall", "illuminance": 3}, after_s=60).events == [("illuminance", 3)]
+    assert sensor.says({"fall_down_status": "fall", "illuminance": 3}, after_s=1800).events == []
     sensor.says({"fall_down_status": "none"}, after_s=60)
     assert sensor.says({"fall_down_status": "fall"}, after_s=60).events == [("fall", None)]
 
