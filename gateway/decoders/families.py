@@ -13,6 +13,7 @@ from gateway.decoders import (
     gt06,
     gt06_frame,
     homeassistant,
+    iw_watch,
     jt808,
     jt808_frame,
     minifinder2,
@@ -60,6 +61,7 @@ BUS_FAMILIES: tuple[BusFamily, ...] = (
 )
 STREAM_FAMILIES: tuple[StreamFamily, ...] = (
     StreamFamily("watch", watch_frame.split, watch_frame.device_of, watch.decode),
+    StreamFamily("iw_watch", iw_watch.split, iw_watch.device_of, iw_watch.decode),
     StreamFamily("minifinder2", minifinder2.split, minifinder2.device_of, minifinder2.decode),
     StreamFamily("gt06", gt06_frame.split, gt06.device_of, gt06.decode),
     StreamFamily("jt808", jt808_frame.split, jt808.device_of, jt808.decode),

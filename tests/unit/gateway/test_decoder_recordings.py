@@ -22,6 +22,7 @@ FILES = {
     "theengs": ("theengs_ble",),
     "chirpstack": ("chirpstack_events", "lorawan_milesight"),
     "watch": ("traccar_watch",),
+    "iw_watch": ("traccar_trv",),
     "minifinder2": ("traccar_minifinder2",),
     "gt06": ("traccar_gt06",),
     "jt808": ("traccar_jt808",),
