@@ -100,14 +100,21 @@ def _camera_code(data: bytes) -> int:
     return 24 if data[:2] == b"\xff\xff" else 16 if len(data) > 8 else 6
 
 
-def _personal_alarm(notes: Notes, octets: Octets, _: int) -> None:
-    """AZ735: place, cell, more cells and access points, each behind its length, then what happened."""
-    octets.take(6)
-    octets.take(octets.number(1))
-    cell = octets.number(1)
-    octets.take(cell if cell else 0)
-    octets.take(octets.number(1))
-    octets.take(octets.number(1))
+def _personal_place(notes: Notes, octets: Octets, serial: int) -> None:
+    """AZ735: a time, then the place behind its length, which is none without a fix."""
+    when = octets.take(6)
+    place = octets.take(octets.number(1))
+    if place:
+        _place(notes, Octets(when + place), serial)
+    else:
+        notes.named(NonEvent.STALE_FIX)
+
+
+def _personal_alarm(notes: Notes, octets: Octets, serial: int) -> None:
+    """AZ735: a place, cell, more cells and access points, each behind its length, then what happened."""
+    _personal_place(notes, octets, serial)
+    for _ in range(3):
+        octets.take(octets.number(1))
     what = octets.number(1)
     if what == 0xA4:
         notes.happened("sos", suspect=True)
@@ -181,7 +188,7 @@ _OF_LENGTH: Mapping[tuple[int, int], Body] = {
     (0xA3, 0x0C): _UNRELATED,
     (0xA3, 0x18): _pedometer,
 }
-_OF_LONG: Mapping[int, Body] = {0x32: _UNRELATED, 0x33: _personal_alarm}
+_OF_LONG: Mapping[int, Body] = {0x32: _personal_place, 0x33: _personal_alarm}
 ALARM_KINDS = frozenset({0x16, 0x26, 0x27, 0x19, 0xA4, 0xA5, 0xA9, CAMERA})
 # How far before the end of the body (without serial number) the alarm's code stands.
 _CODE_FROM_THE_END: Mapping[int, int] = {0x16: 2, 0x26: 2, 0x27: 3, 0x19: 2, 0xA4: 3, 0xA5: 2, 0xA9: 2}

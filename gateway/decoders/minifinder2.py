@@ -115,15 +115,17 @@ def records(items: list[Item]) -> Iterator[list[Item]]:
 
 def _tell(notes: Notes, record: Mapping[int, bytes]) -> None:
     status = _long(record.get(_STATUS), 4)
-    notes.at(epoch(_long(record.get(_STATUS), 0)), stored=bit(status, 7))
+    taken_at, stored = epoch(_long(record.get(_STATUS), 0)), bit(status, 7)
+    notes.at(taken_at, stored=stored)
     alarms = _tell_alarm(notes, record[_ALARM]) if _ALARM in record else 0
+    notes.at(taken_at, stored=stored)
     _tell_battery(notes, record, low=bit(alarms, _ALARM_LOW))
     if _STATUS in record:
         notes.state("motion", bit(status, 9))
     _tell_place(notes, record)
     for key, kind, length in ((_STEPS, "steps", 4), (_PULSE, "heart_rate", 1), (_OXYGEN, "spo2", 1)):
         if key in record and len(record[key]) >= 4 + length:
-            notes.at(epoch(_long(record[key], 0)), stored=bit(status, 7))
+            notes.at(epoch(_long(record[key], 0)), stored=stored)
             notes.measured(kind, int.from_bytes(record[key][4 : 4 + length], "little"))
 
 

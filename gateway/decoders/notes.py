@@ -18,6 +18,7 @@ from gateway.decoders.heard import Event, Heard, Memory, NonEvent, Refusal, Told
 # A device that got no answer sends its alarm again within seconds. A minute later the same bytes ring again: its
 # clock may stand still, and a press that is taken for an old one is lost.
 RESENT_WITHIN = timedelta(seconds=60)
+_HAPPENED = "happened: "  # how the names of such memories begin
 # Several messages about one press, whatever they call it, come within this time.
 PRESS_LASTS = timedelta(seconds=2)
 # An alarm bit that stands in every status of a talkative device is one alarm as long as it is heard so often.
@@ -84,12 +85,12 @@ class Notes:
 
     def happened(self, kind: str, value: Any = None, *, suspect: bool = False, mark: Any = None) -> None:
         """`mark` tells two alarms of the same second apart (a serial number)."""
-        known = self._known(f"={kind}")
-        mark = (self._at and self._at.isoformat(), value, mark)
-        if self._at is not None and known and known.value == mark and self.now - known.at < RESENT_WITHIN:
+        same = f"{_HAPPENED}{kind} {self._at} {value} {mark}"
+        known = self._known(same)
+        if self._at is not None and known and self.now - known.at < RESENT_WITHIN:
             self.named(NonEvent.RESENT)
             return
-        self.remember(f"={kind}", mark)
+        self.remember(same, None)
         self._keep(f"!{kind}", True, self.moment)
         self._add(kind, value, suspect=suspect)
 
@@ -190,6 +191,10 @@ class Notes:
 
     @property
     def memory(self) -> Memory:
+        """What happened is only remembered as long as it may be sent again."""
+        old = [name for name, told in self._told.items() if _HAPPENED in name and self.now - told.at >= RESENT_WITHIN]
+        for name in old:
+            del self._told[name]
         return self._memory.remembering(self._told)
 
     def heard(self) -> Heard:

@@ -22,11 +22,14 @@ def decode(frame: bytes, device: str | None, memory: Memory, now: datetime) -> D
         cry = "sos" if b"*AL" in frame else None
         notes.refused("this is no frame of a watch", cry=cry)
         return one(notes)
-    for beginning, tell in _KINDS.items():
-        if parsed.kind.lower().startswith(beginning):
-            return one(notes, tell(notes, parsed) or b"")
-    notes.refused(f"a watch's message {parsed.kind[:20]!r} is not known")
-    return one(notes)
+    kind = parsed.kind.lower()
+    tell = _KINDS.get(kind) or next(
+        (tell for beginning, tell in _BEGINNINGS.items() if kind.startswith(beginning)), None
+    )
+    if tell is None:
+        notes.refused(f"a watch's message {parsed.kind[:20]!r} is not known")
+        return one(notes)
+    return one(notes, tell(notes, parsed) or b"")
 
 
 # -- one function a kind of message; the answer the watch waits for is returned -----------------------------------
@@ -47,8 +50,11 @@ def _alarm(notes: Notes, frame: Frame) -> bytes:
 
 
 def _place_report(notes: Notes, frame: Frame) -> None:
-    """UD2 and UD3 are what was kept without a line; UD, UD_LTE and WT are of now."""
-    _place(notes, frame, alarm=False)
+    """UD2 and UD3 are what was kept without a line; UD, UD_LTE and WT are of now. A bare WT asks for the weather."""
+    if frame.rest:
+        _place(notes, frame, alarm=False)
+    else:
+        notes.named(NonEvent.REQUEST)
 
 
 def _heart(notes: Notes, frame: Frame) -> None:
@@ -86,31 +92,37 @@ def _named(what: NonEvent, answer: str = "") -> Callable[[Notes, Frame], bytes]:
     return tell
 
 
-# By the beginning of the type in small letters; the first that fits, so longer ones stand before their beginnings.
+_ACKNOWLEDGED = (
+    "upload", "center", "slave", "sos", "sos1", "sos2", "sos3", "monitor", "ip", "factory", "lz", "url", "lowbat",
+    "fall", "lssset", "flower", "remind", "message", "find", "reset", "poweroff", "cr", "walktime", "sleeptime",
+    "silencetime", "phb", "phb2", "profile", "removesms", "remove", "pedo", "makefriend", "rcapture", "dnd", "hrtstart",
+    "bodytemp", "bldstart",
+)  # fmt: skip
+# By the type in small letters.
 _KINDS: Mapping[str, Callable[[Notes, Frame], bytes | None]] = {
     "lk": _link,
-    "ud": _place_report,
-    "wt": _place_report,
-    "al": _alarm,
     "init": _named(NonEvent.LOGIN, "INIT,1"),
-    "tkq": _named(NonEvent.REQUEST, "{kind}"),
-    "tk": _named(NonEvent.MEDIA),
-    "jxtk": _named(NonEvent.MEDIA, "JXTKR,1"),
-    "img": _named(NonEvent.MEDIA),
     "pulse": _heart,
     "heart": _heart,
-    "hrtstart": _named(NonEvent.ACKNOWLEDGEMENT),
     "bphrt": _pressure,
     "blood": _pressure,
     "temp": _warmth,
     "btemp2": _warmth_2,
     "oxygen": _oxygen,
-    **{word: _named(NonEvent.ACKNOWLEDGEMENT) for word in
-       ("upload", "center", "sos", "monitor", "ip", "factory", "lz", "url", "lowbat", "fall", "lssset", "flower",
-        "remind", "message", "find", "reset", "poweroff", "cr", "walktime", "sleeptime", "silencetime", "phb",
-        "profile", "removesms", "remove", "pedo", "makefriend", "rcapture", "dnd")},
-    **{word: _named(NonEvent.CONFIGURATION) for word in ("ts", "verno", "ccid", "iccid", "config", "ryimei", "param")},
-}  # fmt: skip
+    "tk": _named(NonEvent.MEDIA),
+    "tk2": _named(NonEvent.MEDIA),
+    "jxtk": _named(NonEvent.MEDIA, "JXTKR,1"),
+    "img": _named(NonEvent.MEDIA),
+    **dict.fromkeys(_ACKNOWLEDGED, _named(NonEvent.ACKNOWLEDGEMENT)),
+    **dict.fromkeys(("ts", "verno", "ccid", "iccid", "config", "ryimei", "param"), _named(NonEvent.CONFIGURATION)),
+}
+# And by its beginning, where the maker goes on with a number or the kind of network.
+_BEGINNINGS: Mapping[str, Callable[[Notes, Frame], bytes | None]] = {
+    "al": _alarm,
+    "ud": _place_report,
+    "wt": _place_report,
+    "tkq": _named(NonEvent.REQUEST, "{kind}"),
+}
 
 
 def _at(frame: Frame, index: int) -> float | None:

@@ -83,6 +83,12 @@ def test_an_alarm_sent_again_rings_once_and_another_press_again(pendant):
     assert pendant.sends(frame(body(name(), alarm(SOS, AT + 20))), after_s=20).events == [("sos", None)]
 
 
+def test_a_batch_with_two_presses_sent_again_rings_twice_and_not_four_times(pendant):
+    batch = frame(body(name(), status(AT - 50), alarm(SOS, AT - 50), status(AT - 20), alarm(SOS, AT - 20)))
+    assert [kind for kind, _ in pendant.sends(batch).events].count("sos") == 2
+    assert "sos" not in dict(pendant.sends(batch, after_s=15).events)
+
+
 def test_a_wrong_check_sum_is_refused_unanswered_and_a_press_in_it_rings_as_doubtful(pendant):
     pendant.sends(frame(body(name(), status())))
     damaged = bytearray(frame(body(name(), alarm(SOS))))
