@@ -12,6 +12,7 @@ from gateway.decoders import (
     chirpstack,
     gt06,
     gt06_frame,
+    h02,
     homeassistant,
     iw_watch,
     jt808,
@@ -64,6 +65,7 @@ STREAM_FAMILIES: tuple[StreamFamily, ...] = (
     StreamFamily("iw_watch", iw_watch.split, iw_watch.device_of, iw_watch.decode),
     StreamFamily("minifinder2", minifinder2.split, minifinder2.device_of, minifinder2.decode),
     StreamFamily("gt06", gt06_frame.split, gt06.device_of, gt06.decode),
+    StreamFamily("h02", h02.split, h02.device_of, h02.decode),
     StreamFamily("jt808", jt808_frame.split, jt808.device_of, jt808.decode),
 )
 BUS_FAMILY = {family.name: family for family in BUS_FAMILIES}

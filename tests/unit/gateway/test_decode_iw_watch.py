@@ -72,8 +72,8 @@ def test_an_invalid_fix_is_stale(watch):
         ("APHT,60,130,85", [("heart_rate", 60), ("blood_pressure", {"systolic": 130, "diastolic": 85})]),
         ("APHP,60,0,0,97,,36.5,,", [("heart_rate", 60), ("spo2", 97), ("body_temperature", 36.5)]),
         ("AP50,36.7,90", [("body_temperature", 36.7), ("battery", 90)]),
-        ("AP03,06000908000102,1200,37", [("battery", 80), ("steps", 1200)]),
-        ("CP01,06000908000102", [("battery", 80)]),
+        ("AP03,05000707500102,1200,37", [("battery", 75), ("steps", 1200)]),
+        ("CP01,05000707500102", [("battery", 75)]),
         ("AP02,zh_cn,0,1,460,0,1|2|3,0,", []),
     ],
 )

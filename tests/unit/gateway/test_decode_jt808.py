@@ -155,9 +155,9 @@ def test_a_registration_is_answered_with_the_key_to_log_in(terminal_):
 
 
 def test_the_version_of_2019_has_a_longer_number(terminal_):
-    number = b"\1" + bytes.fromhex("00000000000123456789")
+    number = b"\1" + bytes.fromhex("00000000000990000001")
     said = terminal_.sends(frame(0x0002, number=number, attributes=0x4000))
-    assert (said.devices, said.names) == (["123456789"], {"heartbeat"})
+    assert (said.devices, said.names) == (["990000001"], {"heartbeat"})
     assert said.reply[5:16] == number
 
 
@@ -186,7 +186,7 @@ def test_what_cannot_be_read_is_refused(terminal_):
 
 
 def test_a_stream_is_cut_into_frames_however_it_arrives():
-    stream = b"\0" + report(SOS) + report() + b"(123456789012,1,001,BASE,2,TIME)" + frame(0x0002)
+    stream = b"\0" + report(SOS) + report() + b"(990000000001,1,001,BASE,2,TIME)" + frame(0x0002)
     whole, rest = split(stream)
     assert (len(whole), rest) == (4, b"")
     frames, buffer = [], b""

@@ -44,7 +44,7 @@ def test_the_broker_handing_an_uplink_over_twice_rings_once():
 @pytest.mark.parametrize(
     ("model", "payload", "events"),
     [
-        ("WS202", "030001040000", [("motion", True)]),
+        ("WS202", "030001040001", [("motion", True)]),
         ("WS301", "030001", [("contact", {"open": True})]),
         ("WS303", "030001", [("water_leak", True)]),
         ("VS340", "030001", [("presence", True)]),

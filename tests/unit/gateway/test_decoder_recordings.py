@@ -25,6 +25,7 @@ FILES = {
     "iw_watch": ("traccar_trv",),
     "minifinder2": ("traccar_minifinder2",),
     "gt06": ("traccar_gt06",),
+    "h02": ("traccar_h02",),
     "jt808": ("traccar_jt808",),
 }
 # Frames whose check sum their publisher broke by masking digits.
