@@ -198,4 +198,4 @@ def _binary(notes: Notes, frame: bytes) -> None:
 def _bcd_angle(digits: str, degrees: int) -> float | None:
     if not digits.isdigit():
         return None
-    return int(digits[:degrees]) + int(digits[degrees:]) / 10 ** (len(digits) - degrees - 2) / 60
+    return int(digits[:degrees]) + int(digits[degrees:]) / 10.0 ** (len(digits) - degrees - 2) / 60

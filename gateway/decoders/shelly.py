@@ -125,7 +125,8 @@ def _tell(notes: Notes, rest: str, content: Any) -> None:
     elif rest == "events/rpc" and isinstance(content, dict):
         _notification(notes, content)
     elif rest in ("status", "info", "rpc") and isinstance(content, dict):
-        _status(notes, content.get("result", content))
+        answer = content.get("result")
+        _status(notes, answer if isinstance(answer, dict) else content)
     elif rest.startswith(("relay/", "roller/", "light/", "command")):
         notes.named(NonEvent.OUTPUT)
     elif rest == "announce":

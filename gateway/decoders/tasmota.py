@@ -123,14 +123,17 @@ def _word(notes: Notes, last: str, word: Any) -> None:
 
 def _sensors(board: Notes, name: str, last: str, content: Mapping[str, Any]) -> Decoded:
     """The board's own part first, then each of its children; their memory is one, told apart by name."""
-    content = content.get("StatusSNS", content)
+    answer = content.get("StatusSNS")
+    content = answer if isinstance(answer, dict) else content
     unit = str(content.get("TempUnit", "C"))
-    board.at(when(content.get("Time")))
+    taken_at = when(content.get("Time"))
+    board.at(taken_at)
     _of_the_board(board, last, content, unit)
     heard, memory = [], board.memory
     for child, fields in _children(content):
         notes = Notes(f"{name}/{child}", memory, board.now, cached=True)
         notes.part = f"{child}/"
+        notes.at(taken_at)
         _tell(notes, child, fields, unit)
         heard.append(notes.heard())
         memory = notes.memory

@@ -4,16 +4,20 @@ import dataclasses
 import json
 import random
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.domain.event_types import EVENT_TYPE_BY_NAME
+from gateway.decoders import gt06_frame
 from gateway.decoders.coverage import coverage
 from gateway.decoders.families import BUS_FAMILIES, STREAM_FAMILIES, family_of, matches
 from gateway.decoders.heard import BusMessage, Memory, Told
-from tests.unit.gateway.words import NOW
+from tests.unit.gateway import test_decode_jt808 as jt808
+from tests.unit.gateway import test_decode_minifinder2 as minifinder2
+from tests.unit.gateway.words import NOW, Line
 
 TOPICS = {
     "zigbee2mqtt": "zigbee2mqtt/button",
@@ -53,6 +57,13 @@ def test_a_message_leaves_the_memory_it_was_given_as_it_was():
     assert memory.told == {}
 
 
+MORE_TOPICS = (
+    "x/events/rpc",
+    "x/status/flood:0",
+    "shellies/x/status",
+    "application/a/device/e/event/location",
+    "stat/x/PIR1",
+)
 NONSENSE = [
     b"", b"\x00", b"{", b"[]", b"[1,2]", b"null", b"true", b"1", b'"x"', b"{}", b'{"action":5,"battery":[],"smoke":{}}',
     b'{"type":"BTN","button":{}}', b'{"_type":[],"lat":"x"}', b'{"params":7,"method":1}', b'{"ZbReceived":{"1":2}}',
@@ -77,13 +88,13 @@ def test_nonsense_on_a_bus_never_rings_and_is_no_traceback(family):
 
 
 KEYS = [
-    "action", "click", "battery", "battery_low", "occupancy", "contact", "smoke", "co", "last_seen", "fall_down_status",
-    "_type", "lat", "lon", "tst", "batt", "type", "tempc", "open", "motion", "button", "packet", "encr", "bpm",
-    "StatusSNS", "TempUnit", "Time", "ZbReceived", "LwReceived", "IBEACON", "ATC-a1b2c3", "Temperature", "Battery",
-    "MAC", "STATE", "Power", "Name", "params", "method", "events", "component", "event", "event_cnt", "ts", "aenergy",
-    "alarm", "deviceInfo", "fPort", "data", "object", "tags", "deviceProfileName", "deduplicationId", "location",
-    "latitude",
-    "state_topic", "device_class", "value_template", "device", "identifiers", "payload_on",
+    "action", "click", "battery", "battery_low", "occupancy", "contact", "smoke", "co", "last_seen",
+    "fall_down_status", "_type", "lat", "lon", "tst", "batt", "type", "tempc", "open", "motion", "button", "packet",
+    "encr", "bpm", "result", "StatusSNS", "TempUnit", "Time", "ZbReceived", "LwReceived", "IBEACON", "ATC-a1b2c3",
+    "Temperature", "Battery", "MAC", "STATE", "Power", "Name", "params", "method", "events", "component", "event",
+    "event_cnt", "ts", "aenergy", "alarm", "deviceInfo", "fPort", "data", "object", "tags", "deviceProfileName",
+    "deduplicationId", "location", "latitude", "state_topic", "device_class", "value_template", "device",
+    "identifiers", "payload_on",
 ]  # fmt: skip
 ANYTHING = st.recursive(
     st.none()
@@ -99,7 +110,8 @@ ANYTHING = st.recursive(
 @pytest.mark.parametrize("family", BUS_FAMILIES, ids=lambda family: family.name)
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(
-    payload=st.dictionaries(st.sampled_from(KEYS), ANYTHING, max_size=6), topic=st.sampled_from(list(TOPICS.values()))
+    payload=st.dictionaries(st.sampled_from(KEYS), ANYTHING, max_size=6),
+    topic=st.sampled_from([*TOPICS.values(), *MORE_TOPICS]),
 )
 def test_any_object_with_the_families_words_is_no_traceback(family, payload, topic):
     message = BusMessage(topic, json.dumps(payload).encode())
@@ -122,6 +134,20 @@ def test_nonsense_on_a_line_is_no_traceback(family):
             assert family.decode(one, device, Memory(), NOW).heard
 
 
+def test_any_body_behind_a_right_check_sum_is_no_traceback():
+    chance = random.Random(11)
+    for kind in range(256):
+        for length in (0, 3, 12, 30, 60):
+            content = chance.randbytes(length)
+            frames = {
+                "gt06": gt06_frame.answer(kind, 1, content, is_long=bool(chance.randrange(2))),
+                "jt808": jt808.frame(chance.choice((0x0200, 0x0704, 0x0210, 0x0002, kind)), content),
+                "minifinder2": minifinder2.frame(minifinder2.body(content, kind=kind % 5)),
+            }
+            for name, frame in frames.items():
+                assert Line(name).sends(frame).heard, (name, frame.hex())
+
+
 def test_results_cannot_be_changed_after_the_fact():
     heard = BUS_FAMILIES[0].decode(BusMessage("zigbee2mqtt/x", b"{}"), Memory(), NOW).heard[0]
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -129,7 +155,7 @@ def test_results_cannot_be_changed_after_the_fact():
 
 
 def test_coverage_counts_lines_and_lists_every_refusal():
-    lines = [
+    lines: list[dict[str, Any]] = [
         {"topic": "zigbee2mqtt/x", "payload": {"contact": True}},
         {"topic": "zigbee2mqtt/x", "payload": {"contact": True}},
         {"topic": "zigbee2mqtt/x", "payload": '{"action":"emergency'},
