@@ -36,7 +36,8 @@ SETTINGS = (
 )
 
 
-# The broker is so busy taking a flood that it hands out next to nothing; above a million messages for one worker it drops.
+# The broker is so busy taking a flood that it hands out next to nothing, and beyond a million messages for a worker it
+# drops.
 _FLOOD_MESSAGES = 950_000
 
 
