@@ -4,7 +4,7 @@ Pure but for what a worker remembers.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.contract.event import Rejection
@@ -24,7 +24,7 @@ class SeenKeys:
         self._limit = limit
         self._keys: OrderedDict[ScopedKey, None] = OrderedDict()
 
-    def __contains__(self, key: ScopedKey | None) -> bool:
+    def __contains__(self, key: object) -> bool:
         return key in self._keys
 
     def add(self, keys: Iterable[ScopedKey]) -> None:
@@ -68,9 +68,10 @@ def outcomes(
     losers: Mapping[int, int],
     *,
     worker: int,
-    seen: SeenKeys,
+    seen: Container[ScopedKey] = (),
 ) -> list[Outcome]:
-    """The outcome of each piece. `losers`: number of a candidate whose key was there before -> that row's worker."""
+    """The outcome of each piece. `losers`: number of a candidate whose key was there before -> that row's worker.
+    `seen`: keys this worker met before, for copies of alarms; telemetry has none."""
     result = [won(piece) for piece in pieces]
     for number in losers:
         piece = pieces[number]

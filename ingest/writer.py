@@ -11,7 +11,7 @@ from core.contract.event_time import micros
 from core.store.pool import Connection
 from ingest import rows, store
 from ingest.accounting import Counts, count, count_plain, minutes
-from ingest.classify import ScopedKey, SeenKeys, candidates, outcomes, renamed
+from ingest.classify import ScopedKey, candidates, outcomes, renamed
 from ingest.delivery import Outcome, Piece
 from ingest.liveness import news_of
 from ingest.occurrences import occurrences_of
@@ -20,8 +20,6 @@ from ingest.sightings import Plan, Sightings
 from ingest.tables import add_plain, tables_of
 from registry.commands import finish
 
-# Only copies of alarms are told from duplicates, and only between workers.
-_NOTHING_SEEN = SeenKeys()
 # A batch of so many events is load; a smaller one can afford a row of device_state for each of its devices.
 _BUSY_EVENTS = 500
 
@@ -134,7 +132,7 @@ class Writer:
         # Sorted: all workers take their locks in one order, so none deadlock.
         lost = await store.elect(conn, sorted({*own, *plain.keys}), worker=self._worker, received=received)
         losers = {number: self._worker for row, number in zip(own, running.first.values(), strict=True) if row in lost}
-        settled = outcomes(pieces, running, losers, worker=self._worker, seen=_NOTHING_SEEN)
+        settled = outcomes(pieces, running, losers, worker=self._worker)
         return settled, plain.repeated(lost.union(own))
 
 

@@ -9,13 +9,13 @@ import binascii
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from core.contract.event import Refused
 from gateway.decoders import milesight
 from gateway.decoders.fields import tell_fields
 from gateway.decoders.heard import BusMessage, Decoded, Memory, NonEvent
-from gateway.decoders.loose import leftover, number, one, opened, unreadable, when
+from gateway.decoders.loose import leftover, number, told, when
 from gateway.decoders.notes import Notes
 
 _KINDS = {
@@ -42,19 +42,13 @@ def decode(message: BusMessage, memory: Memory, now: datetime) -> Decoded:
         return leftover(device, memory)
     notes = Notes(device, memory, now, seldom=True)
     notes.alive = kind not in _NOT_OF_THE_DEVICE
-    try:
-        content = opened(message)
-    except Refused as refused:
-        unreadable(notes, message.payload, refused.detail)
-        return one(notes)
-    if isinstance(content, dict):
-        _tell(notes, kind, content)
-    else:
+    return told(notes, message, partial(_tell, kind))
+
+
+def _tell(kind: str, notes: Notes, content: Any) -> None:
+    if not isinstance(content, dict):
         notes.refused("a ChirpStack event is an object")
-    return one(notes)
-
-
-def _tell(notes: Notes, kind: str, content: Mapping[str, Any]) -> None:
+        return
     handed_over = content.get("deduplicationId")
     if handed_over is not None and notes.recall(f"id of {kind}") == handed_over:
         notes.named(NonEvent.RESENT)

@@ -1,6 +1,7 @@
 """The frames of GT06: heads of two kinds, serial number, check sum, and the answers made of the same (`gt06`)."""
 
 from gateway.decoders.octets import crc_x25
+from gateway.decoders.stream import whole_frames
 
 MAX_FRAME = 64 * 1024
 SHORT, LONG, END = b"xx", b"yy", b"\r\n"
@@ -8,15 +9,10 @@ SHORT, LONG, END = b"xx", b"yy", b"\r\n"
 
 def split(buffer: bytes) -> tuple[list[bytes], bytes]:
     """Whole frames and what is left of the stream. Octets before a start are dropped."""
-    frames: list[bytes] = []
-    while (start := _start(buffer)) is not None:
-        buffer = buffer[start:]
-        end = _end_of(buffer)
-        if end is None:
-            return frames, buffer if len(buffer) <= MAX_FRAME else buffer[2:]
-        frames.append(buffer[:end])
-        buffer = buffer[end:]
-    return frames, buffer[-1:] if buffer[-1:] in (b"x", b"y") else b""
+    frames, rest, begun = whole_frames(buffer, _start, _end_of)
+    if begun:
+        return frames, rest if len(rest) <= MAX_FRAME else rest[2:]
+    return frames, rest[-1:] if rest[-1:] in (b"x", b"y") else b""
 
 
 def _start(buffer: bytes) -> int | None:

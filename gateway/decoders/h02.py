@@ -13,6 +13,7 @@ from gateway.decoders.heard import Decoded, Memory, NonEvent
 from gateway.decoders.loose import number, one
 from gateway.decoders.notes import Notes
 from gateway.decoders.octets import bit
+from gateway.decoders.stream import whole_frames
 
 MAX_FRAME = 4 * 1024
 _BINARY_LENGTHS = (32, 45, 48)
@@ -31,15 +32,8 @@ _SIX_DIGITS = re.compile(r"\d{6}")
 
 def split(buffer: bytes) -> tuple[list[bytes], bytes]:
     """Whole sentences and binary reports and what is left of the stream."""
-    frames: list[bytes] = []
-    while (start := _start(buffer)) is not None:
-        buffer = buffer[start:]
-        end = _end_of(buffer)
-        if end is None:
-            return frames, buffer if len(buffer) <= MAX_FRAME else b""
-        frames.append(buffer[:end])
-        buffer = buffer[end:]
-    return frames, b""
+    frames, rest, begun = whole_frames(buffer, _start, _end_of)
+    return frames, rest if begun and len(rest) <= MAX_FRAME else b""
 
 
 def _start(buffer: bytes) -> int | None:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -93,3 +94,21 @@ def leftover(device: str | None, memory: Memory) -> Decoded:
 def one(notes: Notes, reply: bytes = b"") -> Decoded:
     """The result of a message that speaks of one device."""
     return Decoded((notes.heard(),), notes.memory, reply)
+
+
+def told(notes: Notes, message: BusMessage, tell: Callable[[Notes, Any], None]) -> Decoded:
+    """The result of a message of one device: `tell` gets what is in it, unless it cannot be read."""
+    try:
+        content = opened(message)
+    except Refused as refused:
+        unreadable(notes, message.payload, refused.detail)
+    else:
+        tell(notes, content)
+    return one(notes)
+
+
+def available(notes: Notes) -> Decoded:
+    """The result of a word of a bridge about whether it reaches the device: the device itself said nothing."""
+    notes.alive = False
+    notes.named(NonEvent.AVAILABILITY)
+    return one(notes)

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from core.contract.event import Refused
 from gateway.decoders.heard import BusMessage, Decoded, Memory, NonEvent
-from gateway.decoders.loose import leftover, number, one, opened, unreadable, when
+from gateway.decoders.loose import leftover, number, told, when
 from gateway.decoders.notes import Notes
 
 _TYPES = {
@@ -38,19 +37,13 @@ def decode(message: BusMessage, memory: Memory, now: datetime) -> Decoded:
     if message.retained:
         return leftover(device, memory)
     notes = Notes(device, memory, now)
-    try:
-        content = opened(message)
-    except Refused as refused:
-        unreadable(notes, message.payload, refused.detail)
-        return one(notes)
-    if isinstance(content, dict):
-        _tell(notes, content)
-    else:
+    return told(notes, message, _tell)
+
+
+def _tell(notes: Notes, content: Any) -> None:
+    if not isinstance(content, dict):
         notes.refused("an OwnTracks message is an object with _type")
-    return one(notes)
-
-
-def _tell(notes: Notes, content: Mapping[str, Any]) -> None:
+        return
     kind = content.get("_type")
     if kind == "location":
         _location(notes, content)

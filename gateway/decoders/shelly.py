@@ -7,11 +7,11 @@ ppm are no carbon monoxide.
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from core.contract.event import Refused
 from gateway.decoders.heard import BusMessage, Decoded, Memory, NonEvent
-from gateway.decoders.loose import boolean, leftover, number, one, opened, unreadable, when
+from gateway.decoders.loose import available, boolean, leftover, number, told, when
 from gateway.decoders.notes import Notes
 
 Tell = Callable[[Notes, Any], None]
@@ -103,21 +103,13 @@ def decode(message: BusMessage, memory: Memory, now: datetime) -> Decoded:
     rest = message.topic.partition(f"{device}/")[2]
     notes = Notes(device, memory, now, cached=True)
     if rest == "online":
-        notes.alive = False
-        notes.named(NonEvent.AVAILABILITY)
-        return one(notes)
+        return available(notes)
     if message.retained:
         return leftover(device, memory)
-    try:
-        content = opened(message)
-    except Refused as refused:
-        unreadable(notes, message.payload, refused.detail)
-        return one(notes)
-    _tell(notes, rest, content)
-    return one(notes)
+    return told(notes, message, partial(_tell, rest))
 
 
-def _tell(notes: Notes, rest: str, content: Any) -> None:
+def _tell(rest: str, notes: Notes, content: Any) -> None:
     if rest in _GEN1:
         _GEN1[rest](notes, content)
     elif rest.startswith("status/") and isinstance(content, dict):

@@ -13,7 +13,7 @@ from typing import Any
 from core.contract.event import Refused
 from gateway.decoders.fields import tell_action
 from gateway.decoders.heard import BusMessage, Decoded, Memory, NonEvent
-from gateway.decoders.loose import boolean, leftover, number, one, opened, unreadable, when
+from gateway.decoders.loose import available, boolean, leftover, number, one, opened, unreadable, when
 from gateway.decoders.notes import Notes
 
 _PREFIXES = ("tele", "stat", "cmnd")
@@ -94,9 +94,7 @@ def decode(message: BusMessage, memory: Memory, now: datetime) -> Decoded:
     board, last = source_of(message.topic), message.topic.rpartition("/")[2]
     notes = Notes(board, memory, now, cached=True)
     if last == "LWT":
-        notes.alive = False
-        notes.named(NonEvent.AVAILABILITY)
-        return one(notes)
+        return available(notes)
     if message.retained:
         return leftover(board, memory)
     try:

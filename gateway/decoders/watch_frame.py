@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 
 # The longest message is a voice snippet.
+from gateway.decoders.stream import whole_frames
+
 MAX_FRAME = 64 * 1024
 _HEAD = re.compile(rb"\[([A-Z0-9]{2})\*(\d{5,20})\*(?:([0-9A-Fa-f]{4})\*)?([0-9A-Fa-f]{4})\*")
 _ESCAPED = re.compile(rb"}([\x01-\x05])")
@@ -27,15 +29,13 @@ class Frame:
 
 def split(buffer: bytes) -> tuple[list[bytes], bytes]:
     """Whole frames and what is left of the stream. Octets between frames are dropped."""
-    frames: list[bytes] = []
-    while (start := buffer.find(b"[")) >= 0:
-        buffer = buffer[start:]
-        end = _end_of(buffer)
-        if end is None:
-            return frames, buffer if len(buffer) <= MAX_FRAME else b""
-        frames.append(buffer[:end])
-        buffer = buffer[end:]
-    return frames, b""
+    frames, rest, begun = whole_frames(buffer, _start, _end_of)
+    return frames, rest if begun and len(rest) <= MAX_FRAME else b""
+
+
+def _start(buffer: bytes) -> int | None:
+    found = buffer.find(b"[")
+    return None if found < 0 else found
 
 
 def _end_of(buffer: bytes) -> int | None:

@@ -6,12 +6,12 @@ one press comes as `action`, as `click` and on a topic of its own, old firmware 
 """
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from core.contract.event import Refused
 from gateway.decoders.fields import tell_action, tell_fields
 from gateway.decoders.heard import BusMessage, Decoded, Memory, NonEvent
-from gateway.decoders.loose import leftover, one, opened, unreadable, when
+from gateway.decoders.loose import available, leftover, one, told, when
 from gateway.decoders.notes import Notes
 
 # What the bridge says about itself and its network, by the topic after `bridge/`.
@@ -40,25 +40,17 @@ def decode(message: BusMessage, memory: Memory, now: datetime) -> Decoded:
         return _of_the_bridge(notes, device)
     tail = message.topic.rpartition("/")[2]
     if tail == "availability":
-        notes.alive = False
-        notes.named(NonEvent.AVAILABILITY)
-        return one(notes)
+        return available(notes)
     if message.retained:
         return leftover(device, memory)
     if tail in ("set", "get"):
         notes.alive = False
         notes.named(NonEvent.ACKNOWLEDGEMENT)
         return one(notes)
-    try:
-        content = opened(message)
-    except Refused as refused:
-        unreadable(notes, message.payload, refused.detail)
-        return one(notes)
-    _tell(notes, content, tail)
-    return one(notes)
+    return told(notes, message, partial(_tell, tail))
 
 
-def _tell(notes: Notes, content: Any, tail: str) -> None:
+def _tell(tail: str, notes: Notes, content: Any) -> None:
     if isinstance(content, dict):
         notes.at(when(content.get("last_seen")))
         tell_fields(notes, content)

@@ -385,6 +385,7 @@ async def test_being_taken_over_is_logged_with_the_brokers_reason(reader, caplog
     async with MqttSession(one.session.address, client_id=client_id):
         await eventually(lambda: "session taken over" in caplog.text)
     await connected(one.session)
+    assert one.session.connected.is_set()
 
 
 async def test_an_unsubscribed_filter_is_quiet_also_after_a_reconnect(sender, reader, proxy, stack_session, topic):
